@@ -1,0 +1,83 @@
+"""What the detect stage found: ``detection.json``, written by the worker, read by PlanSegments and the later stages.
+
+Frame numbers count decoded frames from 0; an end is exclusive. Boxes are pixels of the coded picture (before rotation).
+Seconds count from the first frame.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Box(_Record):
+    """A rectangle of coded pixels; ``x1`` and ``y1`` are exclusive."""
+
+    x0: int = Field(ge=0)
+    y0: int = Field(ge=0)
+    x1: int = Field(gt=0)
+    y1: int = Field(gt=0)
+
+    @property
+    def width(self) -> int:
+        """Width in pixels."""
+        return self.x1 - self.x0
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        return self.y1 - self.y0
+
+
+class Shot(_Record):
+    """Frames between two hard cuts."""
+
+    start_frame: int = Field(ge=0)
+    end_frame: int = Field(gt=0)
+    start_pts: int
+
+
+class CaptionEvent(_Record):
+    """One caption on screen.
+
+    ``mask_png`` is a base64 PNG of 8-bit grey, the size of ``box``: 0 outside the mask, 255 inside (glyph, outline,
+    shadow, codec halo). ``text`` is empty where nothing could be read.
+    """
+
+    index: int = Field(ge=0)
+    start_frame: int = Field(ge=0)
+    end_frame: int = Field(gt=0)
+    start_seconds: float
+    end_seconds: float
+    box: Box
+    mask_png: str
+    text: str = ""
+    confidence: float = Field(default=0.0, ge=0, le=1)
+
+
+class Detection(_Record):
+    """Everything that detect found in one video.
+
+    ``time_base`` is the source stream's, as ``numerator/denominator`` seconds. ``seekable`` is true when every frame has
+    a pts and they increase strictly, so that a piece can be found again by its start pts.
+    """
+
+    version: Literal[1] = 1
+    frame_count: int = Field(gt=0)
+    time_base: str
+    first_pts: int
+    duration_seconds: float
+    seekable: bool
+    shots: tuple[Shot, ...] = Field(min_length=1)
+    captions: tuple[CaptionEvent, ...] = ()
+
+    @property
+    def seconds_per_tick(self) -> Fraction:
+        """Return the time base as a Fraction."""
+        return Fraction(self.time_base)

@@ -1,0 +1,143 @@
+"""What can go wrong with a job, split by who can do something about it.
+
+    SmartEraseError
+    ├── InvalidRequestError            the caller must change the request
+    │   ├── InvalidSourceUrlError      the URL has a form that is never fetched
+    │   └── BlockedAddressError        the URL points into a private network
+    ├── NotFoundError                  the caller named something that is not there
+    │   ├── JobNotFoundError
+    │   └── UploadNotFoundError
+    ├── ConflictError                  the request is well formed, but not now
+    │   ├── JobNotCancellableError
+    │   ├── InvalidTransitionError
+    │   └── IdempotencyConflictError
+    └── BadSourceError                 the file must change; never retried; worker exit code 2
+        ├── SourceNotFoundError
+        ├── SourceFetchError
+        ├── SourceTooLargeError
+        ├── UnreadableVideoError
+        ├── NoVideoStreamError
+        ├── UnsupportedCodecError
+        ├── EncryptedSourceError
+        ├── UnsupportedContainerError
+        └── UnsupportedResolutionError
+
+The class names are public: the state machine's ``ErrorEquals`` matches them, and a job's ``error.code`` is the class name
+without ``Error``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+
+class SmartEraseError(Exception):
+    """Raised when a request or a job cannot go on for a reason that its owner can be told.
+
+    ``message`` is one sentence that says what is wrong and what is allowed. ``field`` names the request field at fault,
+    where there is one.
+    """
+
+    code: ClassVar[str] = "SmartErase"
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.code = cls.__name__.removesuffix("Error")
+
+    def __init__(self, message: str, *, field: str | None = None, allowed: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        self.allowed = allowed
+
+
+class InvalidRequestError(SmartEraseError):
+    """Raised when a request breaks a rule of the API; the caller must change it."""
+
+
+class InvalidSourceUrlError(InvalidRequestError):
+    """Raised when a source URL has a form that is never fetched: another scheme, credentials, Chinese characters."""
+
+
+class BlockedAddressError(InvalidRequestError):
+    """Raised when a source URL leads to a private, loopback, link-local, metadata or otherwise non-public address."""
+
+
+class NotFoundError(SmartEraseError):
+    """Raised when the caller names something that is not there."""
+
+
+class JobNotFoundError(NotFoundError):
+    """Raised when no job has the given ID."""
+
+
+class UploadNotFoundError(NotFoundError):
+    """Raised when an upload ID is unknown, expired, or nothing was uploaded to it."""
+
+
+class ConflictError(SmartEraseError):
+    """Raised when a request is well formed but does not fit the present state."""
+
+
+class JobNotCancellableError(ConflictError):
+    """Raised when a job that has already ended is to be cancelled."""
+
+
+class InvalidTransitionError(ConflictError):
+    """Raised when a job would leave a final status or skip one."""
+
+
+class IdempotencyConflictError(ConflictError):
+    """Raised when an idempotency key comes back with another request body."""
+
+
+class BadSourceError(SmartEraseError):
+    """Raised when the source file itself cannot be processed; trying again cannot help."""
+
+
+class SourceNotFoundError(BadSourceError):
+    """Raised when the source object or URL does not exist."""
+
+
+class SourceFetchError(BadSourceError):
+    """Raised when a source URL answers, but not with the file."""
+
+
+class SourceTooLargeError(BadSourceError):
+    """Raised when the source is larger than the service takes."""
+
+
+class UnreadableVideoError(BadSourceError):
+    """Raised when the file is not a video, is truncated, or is damaged beyond decoding."""
+
+
+class NoVideoStreamError(BadSourceError):
+    """Raised when the file holds no decodable picture."""
+
+
+class UnsupportedCodecError(BadSourceError):
+    """Raised when no decoder is known for the video stream."""
+
+
+class EncryptedSourceError(BadSourceError):
+    """Raised when the video stream is encrypted (DRM)."""
+
+
+class UnsupportedContainerError(BadSourceError):
+    """Raised when the container is not accepted for the requested function."""
+
+
+class UnsupportedResolutionError(BadSourceError):
+    """Raised when the picture is too small or too large for the requested function."""
+
+
+def _walk(root: type[SmartEraseError]) -> Iterator[type[SmartEraseError]]:
+    yield root
+    for child in root.__subclasses__():
+        yield from _walk(child)
+
+
+def public_errors() -> dict[str, type[SmartEraseError]]:
+    """Return every public error class by its class name, as the state machine reports it."""
+    return {cls.__name__: cls for cls in _walk(SmartEraseError)}

@@ -1,0 +1,170 @@
+"""The job: what was asked for, its record, and the statuses it may pass through."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from domain.regions import MAX_REGIONS, Region
+
+DEFAULT_BITRATE_MBPS = 10
+MAX_NAME_LENGTH = 100
+MAX_USER_DATA_BYTES = 1024
+
+
+class JobStatus(StrEnum):
+    """Where a job is in its life."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def is_final(self) -> bool:
+        """Tell whether the job has ended."""
+        return not ALLOWED_TRANSITIONS[self]
+
+
+ALLOWED_TRANSITIONS: dict[JobStatus, frozenset[JobStatus]] = {
+    JobStatus.QUEUED: frozenset({JobStatus.RUNNING, JobStatus.FAILED, JobStatus.CANCELLED}),
+    JobStatus.RUNNING: frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED}),
+    JobStatus.SUCCEEDED: frozenset(),
+    JobStatus.FAILED: frozenset(),
+    JobStatus.CANCELLED: frozenset(),
+}
+
+
+def sources_of(target: JobStatus) -> frozenset[JobStatus]:
+    """Return the statuses from which ``target`` may be entered, for a conditional write."""
+    return frozenset(status for status, allowed in ALLOWED_TRANSITIONS.items() if target in allowed)
+
+
+class Stage(StrEnum):
+    """The step of the state machine that a running job is in."""
+
+    FETCH = "fetch"
+    PROBE = "probe"
+    DETECT = "detect"
+    PLAN = "plan"
+    ERASE = "erase"
+    UPSCALE = "upscale"
+    ASSEMBLE = "assemble"
+
+
+class Quality(StrEnum):
+    """How much work the fill spends."""
+
+    NORMAL = "normal"
+    PREMIUM = "premium"
+
+
+class _Border(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CaptionErasure(_Border):
+    """Which captions to remove: without regions, those that the detector finds in the bottom quarter."""
+
+    regions: Annotated[tuple[Region, ...], Field(max_length=MAX_REGIONS)] = ()
+
+
+class EraseSettings(_Border):
+    """What to remove from the picture."""
+
+    captions: CaptionErasure = CaptionErasure()
+    quality: Quality = Quality.NORMAL
+
+
+class UpscaleSettings(_Border):
+    """How to enlarge the picture. ``bitrate_mbps`` is the video bitrate of the output in Mbit/s."""
+
+    factor: Literal[2] = 2
+    bitrate_mbps: Annotated[int, Field(ge=1, le=100)] = DEFAULT_BITRATE_MBPS
+
+
+class Source(_Border):
+    """Where the video comes from: exactly one of an upload, an S3 object, or an https URL."""
+
+    upload_id: Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$")] | None = None
+    s3_uri: Annotated[str, Field(pattern=r"^s3://[a-z0-9.-]{3,63}/.+$", max_length=1100)] | None = None
+    url: Annotated[str, Field(max_length=2048)] | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if sum(value is not None for value in (self.upload_id, self.s3_uri, self.url)) != 1:
+            raise ValueError("give exactly one of upload_id, s3_uri, url")
+        return self
+
+
+class JobRequest(_Border):
+    """A request for one job: a source, and at least one of ``erase`` and ``upscale``."""
+
+    source: Source
+    erase: EraseSettings | None = None
+    upscale: UpscaleSettings | None = None
+    name: Annotated[str, Field(max_length=MAX_NAME_LENGTH)] | None = None
+    user_data: str | None = None
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> Self:
+        if self.erase is None and self.upscale is None:
+            raise ValueError("ask for at least one of erase and upscale")
+        if self.user_data is not None and len(self.user_data.encode()) > MAX_USER_DATA_BYTES:
+            raise ValueError(f"user_data may hold at most {MAX_USER_DATA_BYTES} bytes of UTF-8")
+        return self
+
+
+class ObjectRef(_Border):
+    """One version of one S3 object, or (on a laptop) a local file when ``bucket`` is empty."""
+
+    bucket: str
+    key: str
+    version_id: str | None = None
+
+
+class SourceFacts(_Border):
+    """What ProbeSource found in the file. Sizes in pixels as coded, before rotation is applied.
+
+    ``container`` is one of mp4, mov, mkv, webm, avi, flv, ts, mpg, mxf, or FFmpeg's name for any other.
+    ``rotation_degrees`` is the counter-clockwise turn that a player applies for display.
+    """
+
+    size_bytes: int
+    container: str
+    video_codec: str
+    pixel_format: str
+    width: int
+    height: int
+    rotation_degrees: Literal[0, 90, 180, 270] = 0
+    duration_seconds: float | None = None
+    frame_rate: str | None = None
+    audio_codecs: tuple[str, ...] = ()
+
+
+class JobError(_Border):
+    """Why a job failed: a stable code (see ``domain.errors``) and one sentence."""
+
+    code: str
+    message: str
+
+
+class Job(_Border):
+    """The record of one job, as the jobs table holds it."""
+
+    job_id: str
+    owner: str
+    request: JobRequest
+    status: JobStatus = JobStatus.QUEUED
+    created_at: AwareDatetime
+    started_at: AwareDatetime | None = None
+    finished_at: AwareDatetime | None = None
+    stage: Stage | None = None
+    progress_percent: Annotated[int, Field(ge=0, le=100)] = 0
+    source_object: ObjectRef | None = None
+    source_facts: SourceFacts | None = None
+    error: JobError | None = None
+    result_keys: dict[str, str] = Field(default_factory=dict)

@@ -1,0 +1,66 @@
+"""What the service takes: checked when a job is submitted (as far as known) and by ProbeSource; not by the worker."""
+
+from __future__ import annotations
+
+from domain.errors import SourceTooLargeError, UnsupportedContainerError, UnsupportedResolutionError
+from domain.job import EraseSettings, SourceFacts, UpscaleSettings
+
+MAX_SOURCE_BYTES = 1024**3
+UPLOAD_LIFETIME_SECONDS = 24 * 3600
+MIN_SIDE = 360
+MAX_LONG_SIDE = 1920
+MAX_SHORT_SIDE = 1080
+
+#: Containers that each function takes, as ``SourceFacts.container`` names them.
+ERASE_CONTAINERS = frozenset({"mp4"})
+UPSCALE_CONTAINERS = frozenset({"mp4", "avi", "mkv", "mov", "flv", "ts", "mpg", "mxf"})
+
+
+def check_size(size_bytes: int) -> None:
+    """Refuse a source over 1 GiB.
+
+    Raises:
+        SourceTooLargeError: when it is larger.
+    """
+    if size_bytes > MAX_SOURCE_BYTES:
+        raise SourceTooLargeError(
+            f"the source has {size_bytes} bytes; at most {MAX_SOURCE_BYTES} (1 GB) are taken", allowed="<= 1 GB"
+        )
+
+
+def check_source(facts: SourceFacts, erase: EraseSettings | None, upscale: UpscaleSettings | None) -> None:
+    """Refuse what the requested functions do not take.
+
+    Raises:
+        SourceTooLargeError: over 1 GB.
+        UnsupportedContainerError: a container outside the function's list.
+        UnsupportedResolutionError: outside the limits for an upscale.
+    """
+    check_size(facts.size_bytes)
+    if erase is not None:
+        _check_container(facts, ERASE_CONTAINERS, "erase")
+    if upscale is not None:
+        _check_container(facts, UPSCALE_CONTAINERS, "upscale")
+        _check_upscale_resolution(facts)
+
+
+def _check_container(facts: SourceFacts, allowed: frozenset[str], function: str) -> None:
+    if facts.container not in allowed:
+        names = ", ".join(sorted(allowed))
+        raise UnsupportedContainerError(
+            f"{function} does not take the container {facts.container}; allowed: {names}", allowed=names
+        )
+
+
+def _check_upscale_resolution(facts: SourceFacts) -> None:
+    short, long = sorted((facts.width, facts.height))
+    if short < MIN_SIDE or short * long <= MIN_SIDE * MIN_SIDE:
+        raise UnsupportedResolutionError(
+            f"upscale takes no side under {MIN_SIDE} px and more than {MIN_SIDE}x{MIN_SIDE} pixels;"
+            f" the source has {facts.width}x{facts.height}"
+        )
+    if short > MAX_SHORT_SIDE or long > MAX_LONG_SIDE:
+        raise UnsupportedResolutionError(
+            f"upscale takes at most {MAX_LONG_SIDE}x{MAX_SHORT_SIDE} in either orientation;"
+            f" the source has {facts.width}x{facts.height}"
+        )

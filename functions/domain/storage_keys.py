@@ -1,0 +1,79 @@
+"""Every key under the bucket, in one place: who writes it stands in the design's table."""
+
+from __future__ import annotations
+
+INBOX_PREFIX = "inbox/"
+UPLOAD_PREFIX = "uploads/"
+
+
+def upload(upload_id: str, file_name: str) -> str:
+    """Return the key that a presigned upload writes."""
+    return f"{upload_prefix(upload_id)}{file_name}"
+
+
+def upload_prefix(upload_id: str) -> str:
+    """Return the prefix under which exactly one uploaded object lies."""
+    return f"{UPLOAD_PREFIX}{upload_id}/"
+
+
+class JobKeys:
+    """The keys of one job. ``root`` is empty on a laptop, where the work folder holds one job."""
+
+    def __init__(self, job_id: str | None) -> None:
+        self._work = f"jobs/{job_id}/" if job_id else ""
+        self._results = f"results/{job_id}/" if job_id else "results/"
+
+    # --- written by the functions
+    @property
+    def fetched_source(self) -> str:
+        """Source file that FetchSource streamed in."""
+        return f"{self._work}source"
+
+    @property
+    def work_order(self) -> str:
+        """Work order: what the worker is to do (ProbeSource)."""
+        return f"{self._work}work_order.json"
+
+    @property
+    def plan(self) -> str:
+        """Segments of the video (PlanSegments)."""
+        return f"{self._work}plan.json"
+
+    # --- written by the worker's stages
+    @property
+    def detection(self) -> str:
+        """Shots and caption events (detect)."""
+        return f"{self._work}detection.json"
+
+    @property
+    def error(self) -> str:
+        """Typed error of the stage that ended with exit code 2."""
+        return f"{self._work}error.json"
+
+    @property
+    def progress_prefix(self) -> str:
+        """Prefix of all progress reports."""
+        return f"{self._work}progress/"
+
+    def progress(self, stage: str, segment: int = 0) -> str:
+        """Progress of one stage on one segment."""
+        return f"{self.progress_prefix}{stage}-{segment:05d}.json"
+
+    def segment_file(self, segment: int, name: str) -> str:
+        """Output of a stage for one segment, for instance its patches or its encoded piece."""
+        return f"{self._work}segments/{segment:05d}/{name}"
+
+    # --- written by assemble
+    @property
+    def results_prefix(self) -> str:
+        """Prefix of everything that the user downloads."""
+        return self._results
+
+    def result(self, name: str) -> str:
+        """One file of the result."""
+        return f"{self._results}{name}"
+
+    @property
+    def result_manifest(self) -> str:
+        """List of the published files; written last, so that its presence means a complete result."""
+        return f"{self._work}result.json"

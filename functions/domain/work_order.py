@@ -1,0 +1,41 @@
+"""What the worker is told: the work order (ProbeSource writes it) and the plan of segments (PlanSegments writes it)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from domain.job import EraseSettings, ObjectRef, SourceFacts, UpscaleSettings
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class WorkOrder(_Record):
+    """One job as the worker sees it. ``job_id`` is None on a laptop, where the work folder holds one job."""
+
+    version: Literal[1] = 1
+    job_id: str | None
+    source: ObjectRef
+    source_facts: SourceFacts
+    erase: EraseSettings | None = None
+    upscale: UpscaleSettings | None = None
+
+
+class Segment(_Record):
+    """A piece of the video between two shot cuts. ``end_pts`` is exclusive and None for the last piece."""
+
+    index: int = Field(ge=0)
+    start_frame: int = Field(ge=0)
+    end_frame: int = Field(gt=0)
+    start_pts: int
+    end_pts: int | None
+
+
+class Plan(_Record):
+    """All pieces in order; they cover the video without gap or overlap."""
+
+    version: Literal[1] = 1
+    segments: tuple[Segment, ...] = Field(min_length=1)
