@@ -64,8 +64,8 @@ class CaptionEvent(_Record):
 class Detection(_Record):
     """Everything that detect found in one video.
 
-    ``time_base`` is the source stream's, as ``numerator/denominator`` seconds. ``seekable`` is true when every frame has
-    a pts and they increase strictly, so that a piece can be found again by its start pts.
+    ``time_base`` is the source stream's, as ``numerator/denominator`` seconds. ``seekable`` is true when every frame
+    has a pts and they increase strictly, so that a piece can be found again by its start pts.
     """
 
     version: Literal[1] = 1

@@ -22,8 +22,8 @@
         ├── UnsupportedContainerError
         └── UnsupportedResolutionError
 
-The class names are public: the state machine's ``ErrorEquals`` matches them, and a job's ``error.code`` is the class name
-without ``Error``.
+The class names are public: the state machine's ``ErrorEquals`` matches them, and a job's ``error.code`` is the class
+name without ``Error``.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class Region(BaseModel):
         return not self.time_ranges or any(r.start_seconds <= seconds < r.end_seconds for r in self.time_ranges)
 
     def to_pixels(self, width: int, height: int) -> tuple[int, int, int, int]:
-        """Return ``(x0, y0, x1, y1)`` in pixels of a ``width`` x ``height`` frame; the end is exclusive, never empty."""
+        """Return ``(x0, y0, x1, y1)`` in pixels of a ``width`` x ``height`` frame: end exclusive, never empty."""
         x0 = min(int(self.x * width), width - 1)
         y0 = min(int(self.y * height), height - 1)
         x1 = max(x0 + 1, min(width, round((self.x + self.width) * width)))

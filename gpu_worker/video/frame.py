@@ -35,7 +35,8 @@ class Frame:
     """One decoded picture in coded orientation, planar YUV 4:2:0.
 
     ``index`` counts decoded frames of the whole video from 0. ``y`` is (H, W), ``u`` and ``v`` are
-    (ceil(H/2), ceil(W/2)); uint8 for ``bit_depth`` 8, uint16 with values 0-1023 for 10. Consumers treat the planes as read-only.
+    (ceil(H/2), ceil(W/2)); uint8 for ``bit_depth`` 8, uint16 with values 0-1023 for 10. Consumers treat the planes as
+    read-only.
     """
 
     index: int

@@ -1,0 +1,69 @@
+# The two commands of the README are `make run` and `make test`; each sets up what it needs.
+SHELL := /bin/bash
+PYTHON ?= python3.11
+VENV := .venv
+PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+
+# --- what `make run` may be told, for instance: make run VIDEO=clip.mp4 ERASE=captions UPSCALE=2 OUT=out
+VIDEO ?=
+ERASE ?=
+UPSCALE ?=
+REGION ?=
+QUALITY ?=
+BITRATE_MBPS ?=
+OUT ?= out
+PORT ?= 0
+
+.PHONY: help run serve setup test lint types architecture fast-test bench-erase formats-table openapi gpu-check requirements clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+run: $(VENV)/.local  ## start the service, send it a video (a demo clip, or VIDEO=...), fetch the result into OUT
+	@$(VENV)/bin/python -m local run --video "$(VIDEO)" --erase "$(ERASE)" --upscale "$(UPSCALE)" \
+	  $(foreach region,$(REGION),--region "$(region)") $(if $(QUALITY),--quality "$(QUALITY)") \
+	  $(if $(BITRATE_MBPS),--bitrate-mbps "$(BITRATE_MBPS)") --out "$(OUT)"
+
+serve: $(VENV)/.local  ## keep the service up on loopback (PORT=... for a fixed port)
+	@$(VENV)/bin/python -m local serve --port "$(PORT)"
+
+setup: $(VENV)/.dev  ## make .venv with the worker on CPU, the local service and the development tools
+
+# The functions folder is a sys.path root (see docs/adr/0001): `domain` and `adapters` are top-level packages.
+$(VENV)/.python:
+	@command -v $(PYTHON) >/dev/null || { echo "make: Python 3.11 is needed; set PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@echo "setting up $(VENV) (once)"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "$(CURDIR)/functions" > $(VENV)/lib/python3.11/site-packages/smart_erase.pth
+	@touch $@
+
+$(VENV)/.local: requirements/local.txt | $(VENV)/.python
+	@$(PIP_INSTALL) -r requirements/local.txt
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt | $(VENV)/.python
+	@$(PIP_INSTALL) -r requirements/dev.txt
+	@touch $(VENV)/.local $@
+
+test: setup lint types architecture  ## everything that CI runs: lint, types, architecture, all tests
+	$(VENV)/bin/python -m pytest
+
+fast-test: setup  ## the tests that take seconds
+	$(VENV)/bin/python -m pytest -m "not slow" tests/unit tests/functional tests/template
+
+lint: setup
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/cfn-lint template.yaml
+
+types: setup
+	$(VENV)/bin/mypy
+
+architecture: setup
+	$(VENV)/bin/lint-imports
+
+requirements:  ## rewrite the pinned, hashed lists from requirements/*.in (needs pip-compile)
+	requirements/compile.sh
+
+clean:  ## remove what the targets above made
+	rm -rf $(VENV) out build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

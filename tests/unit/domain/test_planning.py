@@ -1,0 +1,58 @@
+import pytest
+
+from domain.detection import Detection, Shot
+from domain.planning import plan_segments
+
+
+def detection(cuts_seconds, duration_seconds, *, seekable=True, first_pts=0, rate=10):
+    """A video at ``rate`` frames per second in a 1/1000 time base with cuts at the given seconds."""
+    starts = [0.0, *cuts_seconds]
+    ends = [*cuts_seconds, duration_seconds]
+    shots = tuple(
+        Shot(start_frame=round(a * rate), end_frame=round(b * rate), start_pts=first_pts + round(a * 1000))
+        for a, b in zip(starts, ends, strict=True)
+    )
+    return Detection(
+        frame_count=round(duration_seconds * rate),
+        time_base="1/1000",
+        first_pts=first_pts,
+        duration_seconds=duration_seconds,
+        seekable=seekable,
+        shots=shots,
+    )
+
+
+def starts_of(plan):
+    return [segment.start_pts for segment in plan.segments]
+
+
+def test_a_short_video_is_one_piece():
+    assert starts_of(plan_segments(detection([10, 30, 50], 80))) == [0]
+
+
+def test_pieces_start_at_cuts_and_last_at_least_the_target():
+    plan = plan_segments(detection([50, 65, 90, 140, 190], 260))
+    assert starts_of(plan) == [0, 65_000, 140_000]
+
+
+def test_a_video_that_cannot_be_entered_in_the_middle_is_one_piece():
+    assert starts_of(plan_segments(detection([65, 130], 200, seekable=False))) == [0]
+
+
+def test_one_long_shot_is_one_piece():
+    assert starts_of(plan_segments(detection([], 600))) == [0]
+
+
+def test_a_first_pts_other_than_zero_moves_everything():
+    plan = plan_segments(detection([65], 200, first_pts=90_000))
+    assert starts_of(plan) == [90_000, 155_000]
+
+
+@pytest.mark.parametrize("cuts", [[], [61], [20, 70, 71, 133, 170, 230], [59.9, 119.9, 179.9, 239.9]])
+def test_pieces_cover_the_video_without_gap_or_overlap(cuts):
+    plan = plan_segments(detection(cuts, 250))
+    first, last = plan.segments[0], plan.segments[-1]
+    assert (first.start_frame, last.end_frame, last.end_pts) == (0, 2500, None)
+    for before, after in zip(plan.segments, plan.segments[1:], strict=False):
+        assert (before.end_frame, before.end_pts) == (after.start_frame, after.start_pts)
+    assert [segment.index for segment in plan.segments] == list(range(len(plan.segments)))
