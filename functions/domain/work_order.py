@@ -39,3 +39,30 @@ class Plan(_Record):
 
     version: Literal[1] = 1
     segments: tuple[Segment, ...] = Field(min_length=1)
+
+
+class ResultFiles(_Record):
+    """Keys of the published files, as ``JobKeys.result`` names them. Caption files only where an erase was asked for."""
+
+    video: str
+    report: str
+    captions_srt: str | None = None
+    captions_json: str | None = None
+    before_after: str | None = None
+
+
+class ResultManifest(_Record):
+    """What assemble published: ``result.json``, written last, so that its presence means a complete result.
+
+    ``width`` and ``height`` are pixels as coded, before rotation. ``nothing_found`` is true when an erase was asked for and
+    no caption was there; ``upscaler`` is the name of the method that enlarged the picture, None without an upscale.
+    """
+
+    version: Literal[1] = 1
+    files: ResultFiles
+    nothing_found: bool
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+    duration_seconds: float = Field(ge=0)
+    frame_count: int = Field(gt=0)
+    upscaler: str | None = None
