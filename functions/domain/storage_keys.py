@@ -59,6 +59,10 @@ class JobKeys:
         """Progress of one stage on one segment."""
         return f"{self.progress_prefix}{stage}-{segment:05d}.json"
 
+    def stage_record(self, stage: str, segment: int = 0) -> str:
+        """What one stage did on one segment; written after all its other outputs, so that it marks them complete."""
+        return f"{self._work}stages/{stage}-{segment:05d}.json"
+
     def segment_file(self, segment: int, name: str) -> str:
         """Output of a stage for one segment, for instance its patches or its encoded piece."""
         return f"{self._work}segments/{segment:05d}/{name}"

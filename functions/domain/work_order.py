@@ -42,7 +42,7 @@ class Plan(_Record):
 
 
 class ResultFiles(_Record):
-    """Keys of the published files, as ``JobKeys.result`` names them. Caption files only where an erase was asked for."""
+    """Keys of the published files, as ``JobKeys.result`` names them; caption files only if an erase was asked for."""
 
     video: str
     report: str
@@ -54,8 +54,8 @@ class ResultFiles(_Record):
 class ResultManifest(_Record):
     """What assemble published: ``result.json``, written last, so that its presence means a complete result.
 
-    ``width`` and ``height`` are pixels as coded, before rotation. ``nothing_found`` is true when an erase was asked for and
-    no caption was there; ``upscaler`` is the name of the method that enlarged the picture, None without an upscale.
+    ``width`` and ``height`` are pixels as coded, before rotation. ``nothing_found`` is true when an erase was asked for
+    and no caption was there; ``upscaler`` is the name of the method that enlarged the picture, None without an upscale.
     """
 
     version: Literal[1] = 1
