@@ -14,7 +14,7 @@ BITRATE_MBPS ?=
 OUT ?= out
 PORT ?= 0
 
-.PHONY: help run serve setup test lint types architecture fast-test bench-erase formats-table openapi gpu-check requirements clean
+.PHONY: help run serve setup test fast-test lint types architecture acceptance throughput requirements clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -67,3 +67,9 @@ requirements:  ## rewrite the pinned, hashed lists from requirements/*.in (needs
 
 clean:  ## remove what the targets above made
 	rm -rf $(VENV) out build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+acceptance: setup  ## the captioned clips of ../shared through the service, checked by an independent PP-OCR (minutes)
+	$(VENV)/bin/python -m bench.acceptance --out build/acceptance
+
+throughput: setup  ## speed and memory at 720p beside a plain transcode: CLIP=... (minutes)
+	$(VENV)/bin/python -m bench.throughput "$(CLIP)" --seconds 10 --seconds 100

@@ -24,6 +24,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rapidocr import RapidOCR
+from rapidocr.ch_ppocr_det import TextDetOutput
 
 CLIPS = Path(__file__).resolve().parents[2] / "shared" / "data" / "clips" / "captioned"
 #: Where the captions are not at the bottom: X,Y,WIDTH,HEIGHT as fractions.
@@ -41,11 +42,21 @@ class Video:
     faststart: bool
 
 
+def _seconds(frame: av.VideoFrame) -> float:
+    if frame.pts is None or frame.time_base is None:
+        raise ValueError("a frame without a time")
+    return float(frame.pts * frame.time_base)
+
+
+def _bgr(frame: av.VideoFrame) -> NDArray[np.uint8]:
+    return np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8)
+
+
 def open_video(path: Path) -> Video:
     """Read times and audio packets of ``path``."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        frames = [float(frame.pts * frame.time_base) for frame in container.decode(stream)]
+        seconds = [_seconds(frame) for frame in container.decode(stream)]
     digests = []
     with av.open(str(path)) as container:
         for index in range(len(container.streams.audio)):
@@ -57,7 +68,7 @@ def open_video(path: Path) -> Video:
             digests.append(digest.hexdigest()[:12])
         size = (container.streams.video[0].width, container.streams.video[0].height)
     head = path.read_bytes()[:4096]
-    return Video(tuple(t - frames[0] for t in frames), tuple(digests), size, b"moov" in head)
+    return Video(tuple(t - seconds[0] for t in seconds), tuple(digests), size, b"moov" in head)
 
 
 def _caption_boxes(captions: list[dict[str, Any]], seconds: float) -> list[tuple[float, float, float, float]]:
@@ -73,8 +84,9 @@ def _still_found(engine: RapidOCR, image: NDArray[np.uint8], boxes: list[tuple[f
     height, width = image.shape[:2]
     top = max(0, int((min(b[1] for b in boxes) - 0.05) * height))
     bottom = min(height, int((max(b[3] for b in boxes) + 0.05) * height))
-    found = engine(image[top:bottom], use_det=True, use_cls=False, use_rec=False).boxes
-    for corners in found if found is not None else ():
+    found = engine(image[top:bottom], use_det=True, use_cls=False, use_rec=False)
+    corners_of_all = found.boxes if isinstance(found, TextDetOutput) and found.boxes is not None else ()
+    for corners in corners_of_all:
         (x0, y0), (x1, y1) = corners.min(axis=0), corners.max(axis=0)
         y0, y1 = y0 + top, y1 + top
         for bx0, by0, bx1, by1 in boxes:
@@ -94,14 +106,13 @@ def residual(source: Path, result: Path, captions: list[dict[str, Any]], strip: 
     with av.open(str(source)) as a, av.open(str(result)) as b:
         first = None
         for old, new in zip(a.decode(video=0), b.decode(video=0), strict=True):
-            time_now = float(old.pts * old.time_base)
+            time_now = _seconds(old)
             first = time_now if first is None else first
             boxes = _caption_boxes(captions, time_now - first)
             if not boxes:
                 continue
             captioned += 1
-            shown = old.to_ndarray(format="bgr24")
-            cleaned = new.to_ndarray(format="bgr24")
+            shown, cleaned = _bgr(old), _bgr(new)
             before += _still_found(engine, shown, boxes)
             after += _still_found(engine, cleaned, boxes)
             rows.append((shown, cleaned, boxes))
@@ -166,10 +177,9 @@ def main() -> None:
     parser.add_argument("--only", action="append", default=[])
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    print(
-        "| clip | size | frames | pts drift | audio | faststart | captions | text before | after | stages (s) | wall (s) |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    names = "clip, size, frames, pts drift, audio, faststart, captions, text before, text after, stages (s), wall (s)"
+    columns = names.split(", ")
+    print("| " + " | ".join(columns) + " |\n" + "|---" * len(columns) + "|")
     for clip in sorted(CLIPS.glob("*.mp4")):
         if not arguments.only or clip.name in arguments.only:
             print(check(clip, arguments.out), flush=True)
