@@ -1,0 +1,1 @@
+"""Running networks: the only room that imports onnxruntime."""
