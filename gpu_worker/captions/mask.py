@@ -1,0 +1,105 @@
+"""Which pixels a caption covers: glyphs, outline, shadow and codec halo, from the caption's whole life."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gpu_worker.captions.band import Picture, Rect
+from gpu_worker.captions.detector import TextDetector
+
+#: Text of this height in pixels is what the detection network separates best from its background.
+_COMFORTABLE_LINE_HEIGHT = 32
+#: Ringing that H.264 leaves around strokes reaches 3 px at 360 lines and grows with the picture's height.
+_HALO_SHARE = 3 / 360
+_MIN_HALO = 2
+_TEXT_PROBABILITY = 0.3
+
+
+def median_picture(samples: tuple[Picture, ...]) -> Picture:
+    """Return the median over time: a moving background blurs, a caption stays sharp."""
+    if len(samples) == 1:
+        return samples[0]
+
+    def median(planes: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        return np.asarray(np.median(np.stack(planes), axis=0), dtype=np.uint8)
+
+    return Picture(
+        median([sample.y for sample in samples]),
+        median([sample.u for sample in samples]),
+        median([sample.v for sample in samples]),
+    )
+
+
+def caption_mask(median: Picture, line: Rect, detector: TextDetector, frame_height: int) -> NDArray[np.uint8]:
+    """Return the mask (h, w), 0 or 255, of a line of text in the median of its life.
+
+    Args:
+        median: median over time of the line with some margin around it.
+        line: where the line stands inside ``median``.
+        detector: gives the probability of text, which keeps stray structures of the background out.
+        frame_height: height of the displayed frame in pixels; the codec's halo scales with it.
+    """
+    glyphs = _glyphs(median, line, detector)
+    halo = max(_MIN_HALO, round(_HALO_SHARE * frame_height))
+    distance = np.asarray(cv2.distanceTransform((~glyphs).astype(np.uint8), cv2.DIST_L2, 5), dtype=np.float32)
+    reach = _outline_reach(median.y, distance, line.line_height) + halo
+    return np.where(distance <= reach, 255, 0).astype(np.uint8)
+
+
+def _glyphs(median: Picture, line: Rect, detector: TextDetector) -> NDArray[np.bool_]:
+    """Return the pixels (h, w) of the glyphs' fill."""
+    height, width = median.y.shape
+    scale = float(np.clip(_COMFORTABLE_LINE_HEIGHT / line.line_height, 0.25, 2.0))
+    probability = cv2.resize(detector.probability(median, scale), (width, height))
+    inside = np.zeros((height, width), np.uint8)
+    inside[line.y0 : line.y1, line.x0 : line.x1] = 1
+    core = (probability > _TEXT_PROBABILITY) & inside.astype(bool)
+    if not core.any():
+        core = inside.astype(bool)
+    size = max(5, round(0.45 * line.line_height) | 1)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    bright = cv2.morphologyEx(median.y, cv2.MORPH_TOPHAT, kernel)
+    dark = cv2.morphologyEx(median.y, cv2.MORPH_BLACKHAT, kernel)
+    # Dark outlines make bright text strong in both hats; the fill is the brighter of the two more often than not.
+    hat = bright if np.percentile(bright[core], 90) * 1.6 >= np.percentile(dark[core], 90) else dark
+    otsu, _ = cv2.threshold(np.ascontiguousarray(hat[core]).reshape(-1, 1), 0, 255, cv2.THRESH_OTSU)
+    strong = hat > max(18, otsu)
+    seeds = strong & core
+    if seeds.sum() < 10:
+        return np.asarray(core, dtype=bool)
+    reach = max(5, round(0.3 * line.line_height) | 1)
+    near = cv2.dilate((core | inside.astype(bool)).astype(np.uint8), np.ones((reach, reach), np.uint8)).astype(bool)
+    return np.asarray(_alike(median, seeds, strong) & near, dtype=bool)
+
+
+def _alike(median: Picture, seeds: NDArray[np.bool_], strong: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return strong pixels and those next to a seed that have the glyphs' colour."""
+    height, width = median.y.shape
+    planes = [median.y, *(cv2.resize(plane, (width, height)) for plane in (median.u, median.v))]
+    colours = np.stack(planes, axis=-1).astype(np.float32)
+    ink = np.median(colours[seeds], axis=0)
+    distance = np.abs(colours - ink).max(axis=-1)
+    spread = max(25.0, 2.5 * float(np.median(distance[seeds])))
+    beside = cv2.dilate(seeds.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    # Structures that are as strong but have another colour belong to the scene.
+    return np.asarray(seeds | (strong & (distance < 2 * spread)) | (beside & (distance < spread)), dtype=bool)
+
+
+def _outline_reach(luma: NDArray[np.uint8], distance: NDArray[np.float32], line_height: int) -> int:
+    """Return how many pixels from the fill the outline or shadow ends: where luma has come back to the background's."""
+    far = (distance > max(6, 0.3 * line_height)) & (distance < max(12, 0.6 * line_height))
+    background = float(np.median(luma[far])) if far.any() else float(np.median(luma))
+    profile = []
+    for radius in range(1, max(4, round(0.25 * line_height))):
+        ring = (distance > radius - 0.5) & (distance <= radius + 0.5)
+        profile.append(abs(float(np.median(luma[ring])) - background) if ring.any() else 0.0)
+    tolerance = max(8.0, 0.15 * max(profile))
+    reach = 0
+    for position, difference in enumerate(profile):
+        if difference > tolerance:
+            reach = position + 1
+        elif position > reach + 1:
+            break
+    return max(min(reach, round(0.22 * line_height) + 1), round(0.1 * line_height))

@@ -1,0 +1,237 @@
+"""When each line of text is on screen: detected four times a second, followed frame by frame at its ends."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gpu_worker.captions.band import Picture, Rect
+from gpu_worker.captions.detector import TextLine
+
+_SAMPLE_PERIOD_SECONDS = 0.25
+#: How far back a caption's first frame is looked for: the detector may miss it once while it fades in.
+_HISTORY_SECONDS = 0.75
+_MAX_HISTORY_FRAMES = 64
+#: Correlation with the text's own strokes: above, the text is there; other text on the same line stays under 0.4.
+_PRESENT_CORRELATION = 0.6
+# A text that fades keeps its shape while its contrast falls: both bounds must hold for a frame to belong to a fade.
+_FADING_CORRELATION = 0.3
+_FADING_GAIN = 0.06
+#: From one frame of a fade to the next the contrast falls at least by this factor; a still background does not.
+_FADING_STEP = 0.98
+_MAX_SAMPLES = 12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moment:
+    """One frame of a band."""
+
+    frame_index: int
+    seconds: float
+    picture: Picture
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrackedLine:
+    """A line of text with its life: frames ``start_frame`` to ``end_frame`` (exclusive).
+
+    ``samples`` show ``sample_rect`` of the band at moments spread over that life.
+    """
+
+    rect: Rect
+    start_frame: int
+    end_frame: int
+    start_seconds: float
+    end_seconds: float
+    sample_rect: Rect
+    samples: tuple[Picture, ...]
+    score: float
+
+
+class Strokes:
+    """What a text looks like apart from its background: signed thin structures, and where they are.
+
+    The template is the running mean over the text's life, in which a moving background fades away.
+    """
+
+    def __init__(self, picture: Picture, rect: Rect) -> None:
+        self.rect = rect
+        size = max(5, round(0.4 * rect.line_height) | 1)
+        self._kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (size, size))
+        self._template = self._hat(picture)
+        self._count = 1
+        self._weigh()
+
+    def compare(self, picture: Picture) -> tuple[float, float]:
+        """Return the correlation of a picture with the text (-1..1) and its contrast relative to the template's."""
+        hat = self._hat(picture)[self._where]
+        hat -= hat.mean()
+        product = float(hat @ self._centred)
+        energy = float(self._centred @ self._centred) + 1e-3
+        return product / float(np.sqrt((float(hat @ hat) + 1e-3) * energy)), product / energy
+
+    def learn(self, picture: Picture) -> None:
+        """Take another moment of the same text into the template."""
+        self._count = min(self._count + 1, 8)
+        self._template += (self._hat(picture) - self._template) / self._count
+        self._weigh()
+
+    def _hat(self, picture: Picture) -> NDArray[np.float32]:
+        part = picture.y[self.rect.y0 : self.rect.y1, self.rect.x0 : self.rect.x1]
+        bright = cv2.morphologyEx(part, cv2.MORPH_TOPHAT, self._kernel)
+        dark = cv2.morphologyEx(part, cv2.MORPH_BLACKHAT, self._kernel)
+        return np.asarray(cv2.subtract(bright, dark, dtype=cv2.CV_32F), dtype=np.float32)
+
+    def _weigh(self) -> None:
+        magnitude = np.minimum(np.abs(self._template), 255).astype(np.uint8)
+        threshold, _ = cv2.threshold(magnitude, 0, 255, cv2.THRESH_OTSU)
+        strokes = (magnitude > threshold).astype(np.uint8)
+        reach = max(3, round(0.15 * self.rect.line_height) | 1)
+        self._where = cv2.dilate(strokes, np.ones((reach, reach), np.uint8)).astype(bool)
+        inside = self._template[self._where]
+        self._centred = inside - inside.mean()
+
+
+@dataclass(slots=True, eq=False)
+class _Track:
+    strokes: Strokes
+    score: float
+    start_frame: int
+    start_seconds: float
+    last_frame: int
+    sample_rect: Rect
+    samples: list[Picture] = field(default_factory=list)
+    stride: int = 1
+    seen: int = 0
+
+    def keep_sample(self, picture: Picture) -> None:
+        """Keep moments evenly spread over a life of unknown length: when full, every other goes."""
+        if self.seen % self.stride == 0:
+            self.samples.append(picture.crop(self.sample_rect))
+            if len(self.samples) > _MAX_SAMPLES:
+                self.samples = self.samples[::2]
+                self.stride *= 2
+        self.seen += 1
+
+
+class Timeline:
+    """Follows the lines of text of one band; memory is bounded by the history and by the lines on screen.
+
+    Args:
+        find_lines: the text detector.
+        is_wanted: tells whether a line at a rectangle and a time is to be followed at all.
+        on_ended: takes each line once it has left the screen, in the order of leaving.
+    """
+
+    def __init__(
+        self,
+        find_lines: Callable[[Picture], tuple[TextLine, ...]],
+        is_wanted: Callable[[Rect, float], bool],
+        on_ended: Callable[[TrackedLine], None],
+    ) -> None:
+        self._find_lines = find_lines
+        self._is_wanted = is_wanted
+        self._on_ended = on_ended
+        self._history: deque[Moment] = deque(maxlen=_MAX_HISTORY_FRAMES)
+        self._tracks: list[_Track] = []
+        self._next_sample_seconds = 0.0
+        self._sampled_frame = -1
+
+    def process(self, moment: Moment) -> None:
+        """Take the next frame of the band."""
+        # A history full of unsampled frames (very high frame rates) must be looked at before it forgets the first.
+        unsampled = moment.frame_index - self._sampled_frame
+        self._history.append(moment)
+        if moment.seconds >= self._next_sample_seconds - 1e-6 or unsampled >= _MAX_HISTORY_FRAMES // 2:
+            self._sample(moment)
+            while self._history[0].seconds < moment.seconds - _HISTORY_SECONDS:
+                self._history.popleft()
+
+    def flush(self, end_frame: int, end_seconds: float) -> None:
+        """End what is still on screen; ``end_frame`` is the number of frames of the video."""
+        if self._history and self._history[-1].frame_index > self._sampled_frame:
+            self._sample(self._history[-1])
+        for track in self._tracks:
+            self._end(track, end_frame, end_seconds)
+        self._tracks.clear()
+        self._history.clear()
+
+    def _sample(self, moment: Moment) -> None:
+        self._tracks = [track for track in self._tracks if self._follow(track, moment)]
+        for line in self._find_lines(moment.picture):
+            if self._is_wanted(line.rect, moment.seconds) and not self._is_followed(line.rect):
+                self._begin(line, moment)
+        self._sampled_frame = moment.frame_index
+        self._next_sample_seconds = moment.seconds + _SAMPLE_PERIOD_SECONDS
+
+    def _is_followed(self, rect: Rect) -> bool:
+        return any(track.strokes.rect.meet(rect).area > 0.7 * rect.area for track in self._tracks)
+
+    def _begin(self, line: TextLine, moment: Moment) -> None:
+        strokes = Strokes(moment.picture, line.rect)
+        start = moment
+        previous_gain = 1.0
+        for earlier in reversed(self._history):
+            if earlier.frame_index >= moment.frame_index:
+                continue
+            correlation, gain = strokes.compare(earlier.picture)
+            if not _still_there(correlation, gain, previous_gain):
+                break
+            start, previous_gain = earlier, gain
+        rect = line.rect
+        margin = round(0.35 * rect.line_height) + 8
+        grown = rect.grow(margin, moment.picture.bounds)
+        sample_rect = Rect(grown.x0 // 2 * 2, grown.y0 // 2 * 2, grown.x1, grown.y1)
+        track = _Track(strokes, line.score, start.frame_index, start.seconds, moment.frame_index, sample_rect)
+        track.keep_sample(moment.picture)
+        self._tracks.append(track)
+
+    def _follow(self, track: _Track, moment: Moment) -> bool:
+        """Return whether the text is still there; where not, find its last frame and end it."""
+        correlation, gain = track.strokes.compare(moment.picture)
+        if correlation > _PRESENT_CORRELATION and self._is_wanted(track.strokes.rect, moment.seconds):
+            # A text caught while it fades in would else be compared with its own faint beginning.
+            if gain > 0.5:
+                track.strokes.learn(moment.picture)
+            track.keep_sample(moment.picture)
+            track.last_frame = moment.frame_index
+            return True
+        previous_gain = 1.0
+        for later in self._history:
+            if later.frame_index <= track.last_frame:
+                continue
+            correlation, gain = track.strokes.compare(later.picture)
+            if not _still_there(correlation, gain, previous_gain) or not self._is_wanted(
+                track.strokes.rect, later.seconds
+            ):
+                self._end(track, later.frame_index, later.seconds)
+                return False
+            previous_gain = gain
+            track.last_frame = later.frame_index
+        return True
+
+    def _end(self, track: _Track, end_frame: int, end_seconds: float) -> None:
+        self._on_ended(
+            TrackedLine(
+                rect=track.strokes.rect,
+                start_frame=track.start_frame,
+                end_frame=end_frame,
+                start_seconds=track.start_seconds,
+                end_seconds=end_seconds,
+                sample_rect=track.sample_rect,
+                samples=tuple(track.samples),
+                score=track.score,
+            )
+        )
+
+
+def _still_there(correlation: float, gain: float, previous_gain: float) -> bool:
+    """Tell whether a frame next to one with the text shows it too, in full or fading."""
+    if correlation > _PRESENT_CORRELATION:
+        return True
+    return correlation > _FADING_CORRELATION and _FADING_GAIN < gain < previous_gain * _FADING_STEP
