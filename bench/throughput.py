@@ -2,8 +2,8 @@
 
     python -m bench.throughput CLIP [--seconds 10]... [--out build/throughput]
 
-X
-``upscale`` as a child process, whose peak resident memory is taken from the kernel.
+The clip is looped to each asked length (stream copy, no re-encode), then goes through ``python -m gpu_worker``'s erase
+and upscale as a child process, whose peak resident memory is taken from the kernel.
 """
 
 from __future__ import annotations
