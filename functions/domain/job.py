@@ -9,6 +9,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from domain.regions import MAX_REGIONS, Region
 
+#: Whose jobs all jobs are, until access keys tell callers apart.
+DEFAULT_OWNER = "default"
 DEFAULT_BITRATE_MBPS = 10
 MAX_NAME_LENGTH = 100
 MAX_USER_DATA_BYTES = 1024
@@ -152,12 +154,29 @@ class JobError(_Border):
     message: str
 
 
+class ResultFacts(_Border):
+    """What came out. Sizes in pixels as coded; ``upscaler`` names the method that enlarged, None without an upscale.
+
+    ``nothing_found`` is true when an erase was asked for and there was nothing to erase: the picture is the source's.
+    """
+
+    nothing_found: bool
+    width: int
+    height: int
+    duration_seconds: float
+    frame_count: int
+    upscaler: str | None = None
+
+
 class Job(_Border):
-    """The record of one job, as the jobs table holds it."""
+    """The record of one job, as the jobs table holds it.
+
+    ``request`` is None only on a failed job from the inbox, whose object's metadata could not be read as a request.
+    """
 
     job_id: str
     owner: str
-    request: JobRequest
+    request: JobRequest | None
     status: JobStatus = JobStatus.QUEUED
     created_at: AwareDatetime
     started_at: AwareDatetime | None = None
@@ -168,3 +187,4 @@ class Job(_Border):
     source_facts: SourceFacts | None = None
     error: JobError | None = None
     result_keys: dict[str, str] = Field(default_factory=dict)
+    result_facts: ResultFacts | None = None

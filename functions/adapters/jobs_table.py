@@ -1,0 +1,243 @@
+"""The job records in DynamoDB: every write is conditional, so that two writers never both think they won.
+
+The allowed transitions are the domain's; here they become condition expressions, which hold for any number of racing
+functions.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+from pydantic import BaseModel
+
+from domain.errors import InvalidRequestError, InvalidTransitionError, JobNotFoundError
+from domain.job import Job, JobError, JobStatus, ObjectRef, ResultFacts, SourceFacts, Stage, sources_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+_OWNER_INDEX = "by_owner"
+_CONDITION_FAILED = "ConditionalCheckFailedException"
+# Fixed width, so that the order of the strings is the order in time.
+_TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+_TEXT_FIELDS = ("job_id", "owner", "status", "stage")
+_TIME_FIELDS = ("created_at", "started_at", "finished_at")
+_DOCUMENT_FIELDS = ("request", "source_object", "source_facts", "error", "result_keys", "result_facts")
+
+_Item = dict[str, "AttributeValueTypeDef"]
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """Some jobs, newest first, and the cursor behind the last one if more may follow."""
+
+    jobs: tuple[Job, ...]
+    next_cursor: str | None
+
+
+class JobsTable:
+    """The only writer of job records."""
+
+    def __init__(self, client: DynamoDBClient, table_name: str) -> None:
+        self._client = client
+        self._table = table_name
+
+    def put_new(self, job: Job) -> bool:
+        """Record a job; return False, changing nothing, if its ID has a record already."""
+        try:
+            self._client.put_item(
+                TableName=self._table, Item=_to_item(job), ConditionExpression="attribute_not_exists(job_id)"
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != _CONDITION_FAILED:
+                raise
+            return False
+        return True
+
+    def get(self, job_id: str, owner: str | None = None) -> Job:
+        """Read one job; with ``owner``, only one's own.
+
+        Raises:
+            JobNotFoundError: there is none, or it is somebody else's.
+        """
+        answer = self._client.get_item(TableName=self._table, Key={"job_id": {"S": job_id}}, ConsistentRead=True)
+        job = _from_item(answer["Item"]) if "Item" in answer else None
+        if job is None or (owner is not None and job.owner != owner):
+            raise JobNotFoundError(f"there is no job {job_id}", field="job_id")
+        return job
+
+    def page(self, owner: str, limit: int, cursor: str | None = None, status: JobStatus | None = None) -> JobPage:
+        """List jobs of ``owner``, newest first, at most ``limit``.
+
+        Raises:
+            InvalidRequestError: the cursor is none that this listing gave.
+        """
+        start = _decode_cursor(cursor, owner) if cursor else None
+        jobs: list[Job] = []
+        while True:
+            items, start = self._query(owner, limit - len(jobs), start, status)
+            jobs += [_from_item(item) for item in items]
+            if start is None or len(jobs) >= limit:
+                return JobPage(tuple(jobs), _encode_cursor(start) if start else None)
+
+    def set_source(self, job_id: str, source: ObjectRef) -> None:
+        """Note where the fetched source lies.
+
+        Raises:
+            InvalidTransitionError: the job is no longer waiting.
+        """
+        self._update(job_id, frozenset({JobStatus.QUEUED}), {"source_object": _document(source)})
+
+    def enter_stage(self, job_id: str, stage: Stage) -> None:
+        """Note which step the job is in.
+
+        Raises:
+            InvalidTransitionError: the job has ended.
+        """
+        active = frozenset(status for status in JobStatus if not status.is_final)
+        self._update(job_id, active, {"stage": {"S": stage}})
+
+    def start(self, job_id: str, facts: SourceFacts, now: datetime) -> None:
+        """QUEUED to RUNNING, with what the probe found; the same call again changes nothing.
+
+        Raises:
+            InvalidTransitionError: the job has ended (it was cancelled, for instance).
+        """
+        values = {"started_at": _time(now), "stage": {"S": Stage.DETECT}, "source_facts": _document(facts)}
+        self._transition(job_id, JobStatus.RUNNING, values)
+
+    def succeed(self, job_id: str, keys: Mapping[str, str], facts: ResultFacts, now: datetime) -> None:
+        """RUNNING to SUCCEEDED, with the published files; the same call again changes nothing.
+
+        Raises:
+            InvalidTransitionError: the job has ended otherwise.
+        """
+        values: _Item = {
+            "finished_at": _time(now),
+            "progress_percent": {"N": "100"},
+            "result_keys": {"S": json.dumps(dict(keys))},
+            "result_facts": _document(facts),
+        }
+        self._transition(job_id, JobStatus.SUCCEEDED, values)
+
+    def fail(self, job_id: str, error: JobError, now: datetime) -> None:
+        """Any unfinished status to FAILED; the same call again keeps the first error.
+
+        Raises:
+            InvalidTransitionError: the job has ended otherwise.
+        """
+        self._transition(job_id, JobStatus.FAILED, {"finished_at": _time(now), "error": _document(error)})
+
+    def cancel(self, job_id: str, now: datetime) -> None:
+        """Any unfinished status to CANCELLED; the same call again changes nothing.
+
+        Raises:
+            InvalidTransitionError: the job has ended otherwise.
+        """
+        self._transition(job_id, JobStatus.CANCELLED, {"finished_at": _time(now)})
+
+    def _transition(self, job_id: str, target: JobStatus, values: _Item) -> None:
+        try:
+            self._update(job_id, sources_of(target), {"status": {"S": target}, **values})
+        except InvalidTransitionError:
+            # A function that is invoked again after a lost answer finds its own work.
+            if self.get(job_id).status is not target:
+                raise
+
+    def _update(self, job_id: str, allowed: frozenset[JobStatus], values: _Item) -> None:
+        names = {f"#{name}": name for name in {*values, "status"}}
+        allowed_values = {f":from_{status.value}": {"S": status.value} for status in allowed}
+        new_values = {f":{name}": value for name, value in values.items()}
+        try:
+            self._client.update_item(
+                TableName=self._table,
+                Key={"job_id": {"S": job_id}},
+                UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
+                ConditionExpression=f"#status IN ({', '.join(allowed_values)})",
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues={**allowed_values, **new_values},
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != _CONDITION_FAILED:
+                raise
+            status = self.get(job_id).status
+            raise InvalidTransitionError(f"job {job_id} is {status.value}", field="job_id") from error
+
+    def _query(
+        self, owner: str, limit: int, start: _Item | None, status: JobStatus | None
+    ) -> tuple[list[_Item], _Item | None]:
+        optional: dict[str, Any] = {"ExclusiveStartKey": start} if start else {}
+        values: _Item = {":owner": {"S": owner}}
+        names = {"#owner": "owner"}
+        if status is not None:
+            optional["FilterExpression"] = "#status = :status"
+            values[":status"] = {"S": status.value}
+            names["#status"] = "status"
+        answer = self._client.query(
+            TableName=self._table,
+            IndexName=_OWNER_INDEX,
+            KeyConditionExpression="#owner = :owner",
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues=values,
+            ScanIndexForward=False,
+            Limit=limit,
+            **optional,
+        )
+        return answer["Items"], answer.get("LastEvaluatedKey")
+
+
+def _time(moment: datetime) -> AttributeValueTypeDef:
+    return {"S": moment.astimezone(UTC).strftime(_TIME_FORMAT)}
+
+
+def _document(model: BaseModel) -> AttributeValueTypeDef:
+    # A JSON text: nothing queries inside it, and DynamoDB has no floats.
+    return {"S": model.model_dump_json()}
+
+
+def _to_item(job: Job) -> _Item:
+    item: _Item = {"progress_percent": {"N": str(job.progress_percent)}}
+    for name in _TEXT_FIELDS:
+        if (text := getattr(job, name)) is not None:
+            item[name] = {"S": str(text)}
+    for name in _TIME_FIELDS:
+        if (moment := getattr(job, name)) is not None:
+            item[name] = _time(moment)
+    for name in _DOCUMENT_FIELDS:
+        document = getattr(job, name)
+        if isinstance(document, BaseModel):
+            item[name] = _document(document)
+    item["result_keys"] = {"S": json.dumps(job.result_keys)}
+    return item
+
+
+def _from_item(item: Mapping[str, AttributeValueTypeDef]) -> Job:
+    fields: dict[str, Any] = {"request": None, "progress_percent": int(item["progress_percent"]["N"])}
+    fields |= {name: item[name]["S"] for name in (*_TEXT_FIELDS, *_TIME_FIELDS) if name in item}
+    fields |= {name: json.loads(item[name]["S"]) for name in _DOCUMENT_FIELDS if name in item}
+    return Job.model_validate(fields)
+
+
+def _encode_cursor(key: Mapping[str, AttributeValueTypeDef]) -> str:
+    place = [key["created_at"]["S"], key["job_id"]["S"]]
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
+
+
+def _decode_cursor(cursor: str, owner: str) -> _Item:
+    try:
+        created_at, job_id = json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
+        # The owner is never taken from the cursor: it would open other people's lists.
+        return {"owner": {"S": owner}, "created_at": _time(_parse_time(created_at)), "job_id": {"S": str(job_id)}}
+    except (ValueError, TypeError) as error:
+        raise InvalidRequestError("the cursor is none that a listing gave", field="cursor") from error
+
+
+def _parse_time(text: str) -> datetime:
+    return datetime.strptime(text, _TIME_FORMAT).replace(tzinfo=UTC)

@@ -1,0 +1,134 @@
+"""The bucket: small JSON documents between the stages, facts about objects, and where sources lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
+
+from botocore.exceptions import ClientError
+from pydantic import BaseModel, ValidationError
+
+from domain import storage_keys
+from domain.errors import InvalidRequestError, SourceNotFoundError, UploadNotFoundError
+from domain.job import ObjectRef
+from domain.progress import StageProgress
+from domain.storage_keys import JobKeys
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+_Document = TypeVar("_Document", bound=BaseModel)
+# 403 too: without the right to list, S3 does not tell a missing object from a forbidden one.
+_MISSING = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NotFound", "NoSuchBucket", "403", "AccessDenied"})
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectFacts:
+    """What HEAD tells about one version of an object."""
+
+    ref: ObjectRef
+    size_bytes: int
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+class MediaBucket:
+    """Reads and writes in the media bucket; reads heads of objects in the buckets that sources may come from."""
+
+    def __init__(self, client: S3Client, bucket: str, source_buckets: frozenset[str] = frozenset()) -> None:
+        self._client = client
+        self.name = bucket
+        self._source_buckets = source_buckets | {bucket}
+
+    def head(self, ref: ObjectRef) -> ObjectFacts:
+        """Look at one object, pinning the version that is current now.
+
+        Raises:
+            SourceNotFoundError: it does not exist, or may not be read.
+        """
+        version = {"VersionId": ref.version_id} if ref.version_id else {}
+        try:
+            answer = self._client.head_object(Bucket=ref.bucket, Key=ref.key, **version)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _MISSING:
+                raise
+            raise SourceNotFoundError(
+                f"there is no object s3://{ref.bucket}/{ref.key}, or it may not be read", field="source"
+            ) from error
+        pinned = ref.model_copy(update={"version_id": ref.version_id or _real_version(answer.get("VersionId"))})
+        return ObjectFacts(pinned, answer["ContentLength"], answer["Metadata"])
+
+    def find_upload(self, upload_id: str) -> ObjectFacts:
+        """Find the one object of an upload.
+
+        Raises:
+            UploadNotFoundError: unknown, expired, or nothing was uploaded to it.
+        """
+        prefix = storage_keys.upload_prefix(upload_id)
+        listed = self._client.list_objects_v2(Bucket=self.name, Prefix=prefix, MaxKeys=1)
+        contents = listed.get("Contents", [])
+        if not contents:
+            raise UploadNotFoundError(
+                f"nothing was uploaded to {upload_id}, or it has expired", field="source.upload_id"
+            )
+        return self.head(ObjectRef(bucket=self.name, key=contents[0]["Key"]))
+
+    def find_object(self, s3_uri: str) -> ObjectFacts:
+        """Find the object of an s3:// source.
+
+        Raises:
+            InvalidRequestError: its bucket is not one that sources may come from.
+            SourceNotFoundError: it does not exist.
+        """
+        parts = urlsplit(s3_uri, allow_fragments=False)
+        if parts.netloc not in self._source_buckets:
+            allowed = ", ".join(sorted(self._source_buckets))
+            raise InvalidRequestError(
+                f"sources may not come from the bucket {parts.netloc}", field="source.s3_uri", allowed=allowed
+            )
+        # Not parts.path: an object's key may hold a question mark.
+        return self.head(ObjectRef(bucket=parts.netloc, key=s3_uri.removeprefix(f"s3://{parts.netloc}/")))
+
+    def uri(self, key: str) -> str:
+        """Return the address of a key of this bucket."""
+        return f"s3://{self.name}/{key}"
+
+    def read(self, key: str, model: type[_Document]) -> _Document | None:
+        """Read a JSON document, or return None if there is none.
+
+        Raises:
+            pydantic.ValidationError: it is not what ``model`` describes.
+        """
+        try:
+            answer = self._client.get_object(Bucket=self.name, Key=key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _MISSING:
+                raise
+            return None
+        return model.model_validate_json(answer["Body"].read())
+
+    def write(self, key: str, document: BaseModel) -> None:
+        """Write a JSON document."""
+        self._client.put_object(
+            Bucket=self.name, Key=key, Body=document.model_dump_json().encode(), ContentType="application/json"
+        )
+
+    def progress_reports(self, job_id: str) -> tuple[StageProgress, ...]:
+        """Read what the worker stages of a job last reported."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.name, Prefix=JobKeys(job_id).progress_prefix
+        )
+        keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+        return tuple(report for report in map(self._progress_report, keys) if report is not None)
+
+    def _progress_report(self, key: str) -> StageProgress | None:
+        try:
+            return self.read(key, StageProgress)
+        except ValidationError:
+            # Progress is a courtesy: a report of a newer worker must not make the job's status unreadable.
+            return None
+
+
+def _real_version(version_id: str | None) -> str | None:
+    # A bucket without versioning answers the text "null".
+    return None if version_id in (None, "null") else version_id

@@ -1,0 +1,50 @@
+"""What the template tells the functions, read from the environment once per process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+_Name = Annotated[str, Field(min_length=1)]
+
+
+class Settings(BaseModel):
+    """One field per variable of ``Globals.Function.Environment`` in ``template.yaml``, in lower case.
+
+    ``source_buckets`` are the buckets besides ``media_bucket`` that s3:// sources may name. With an empty
+    ``link_signer_role_arn`` links are signed by whatever credentials the process has.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    jobs_table: _Name
+    idempotency_table: _Name
+    media_bucket: _Name
+    source_buckets: frozenset[str]
+    job_queue: _Name
+    state_machine_arn: _Name
+    link_signer_role_arn: str
+    link_lifetime_seconds: Annotated[int, Field(ge=1, le=3000)]
+    public_s3_endpoint: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Read the variables of the same names in upper case.
+
+        Raises:
+            pydantic.ValidationError: one is missing or out of bounds: a deployment at fault.
+        """
+        given = {name: environment[name.upper()] for name in cls.model_fields if name.upper() in environment}
+        buckets = given.pop("source_buckets", None)
+        named = {} if buckets is None else {"source_buckets": frozenset(filter(None, buckets.split(",")))}
+        return cls.model_validate({**given, **named})
+
+
+@lru_cache(maxsize=1)
+def current_settings() -> Settings:
+    """Return this process's settings."""
+    return Settings.from_environment(os.environ)

@@ -1,0 +1,101 @@
+"""A job from an object's metadata: how on_upload reads what to do with a file that lands under ``inbox/``.
+
+The keys, as S3 holds them (``aws s3 cp clip.mp4 s3://BUCKET/inbox/ --metadata erase=captions,upscale=2``):
+
+========================  ==============================================================================
+``erase``                 ``captions``
+``quality``               ``normal`` (default) or ``premium``
+``region``                ``x,y,width,height`` as fractions 0-1; two of them are parted by ``;``
+``upscale``               ``2``
+``bitrate-mbps``          1-100, default 10
+``name``, ``user-data``   as in ``POST /v1/jobs``
+========================  ==============================================================================
+
+Other keys are left alone: copy tools add their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from domain.errors import InvalidRequestError
+from domain.job import JobRequest
+
+_NEEDS_ERASE = ("quality", "region")
+_NEEDS_UPSCALE = ("bitrate-mbps",)
+
+
+def request_from_metadata(s3_uri: str, metadata: Mapping[str, str]) -> JobRequest:
+    """Read the request for the object at ``s3_uri`` from its user metadata.
+
+    Raises:
+        InvalidRequestError: neither ``erase`` nor ``upscale`` is given, a value breaks a rule, or a setting belongs
+            to a function that was not asked for.
+    """
+    given = {key.lower(): value.strip() for key, value in metadata.items()}
+    for function, settings in (("erase", _NEEDS_ERASE), ("upscale", _NEEDS_UPSCALE)):
+        for setting in settings:
+            if setting in given and function not in given:
+                raise InvalidRequestError(f"metadata {setting} has a meaning only with {function}", field=setting)
+    if "erase" not in given and "upscale" not in given:
+        raise InvalidRequestError(
+            "the object's metadata ask for nothing; give erase=captions, upscale=2 or both", field="erase"
+        )
+    document: dict[str, Any] = {
+        "source": {"s3_uri": s3_uri},
+        "erase": _erase(given),
+        "upscale": _upscale(given),
+        "name": given.get("name"),
+        "user_data": given.get("user-data"),
+    }
+    try:
+        return JobRequest.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InvalidRequestError(f"the object's metadata: {where}: {first['msg']}", field=where) from error
+
+
+def _erase(given: Mapping[str, str]) -> dict[str, Any] | None:
+    if "erase" not in given:
+        return None
+    if given["erase"] != "captions":
+        raise InvalidRequestError("metadata erase must be captions", field="erase", allowed="captions")
+    settings: dict[str, Any] = {"captions": {"regions": [_region(text) for text in _parts(given.get("region", ""))]}}
+    if "quality" in given:
+        settings["quality"] = given["quality"]
+    return settings
+
+
+def _upscale(given: Mapping[str, str]) -> dict[str, Any] | None:
+    if "upscale" not in given:
+        return None
+    settings: dict[str, Any] = {"factor": _number(given["upscale"], "upscale")}
+    if "bitrate-mbps" in given:
+        settings["bitrate_mbps"] = _number(given["bitrate-mbps"], "bitrate-mbps")
+    return settings
+
+
+def _parts(text: str) -> list[str]:
+    return [part for part in text.split(";") if part.strip()]
+
+
+def _region(text: str) -> dict[str, float]:
+    names = ("x", "y", "width", "height")
+    values = text.split(",")
+    try:
+        return dict(zip(names, (float(value) for value in values), strict=True))
+    except ValueError as error:
+        raise InvalidRequestError(
+            "metadata region must be x,y,width,height in fractions 0-1", field="region"
+        ) from error
+
+
+def _number(text: str, key: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise InvalidRequestError(f"metadata {key} must be a whole number", field=key) from error
