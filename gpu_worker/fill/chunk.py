@@ -1,0 +1,282 @@
+"""Fills the captions of one window over a run of neighbouring frames of one shot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpu_worker.fill.motion import PairMotion, View
+from gpu_worker.fill.spatial import fill_smoothly, normalised_blur
+from gpu_worker.fill.trails import Sources, carry, no_sources
+from gpu_worker.fill.windows import Occlusion
+from gpu_worker.video.frame import Plane
+
+#: A source's colour is corrected by at most this share of the value range: more would be another thing.
+_MAX_CORRECTION_SHARE = 0.1
+#: Variance that the codec leaves on any pixel, and how much older sources lose trust per frame, in 8-bit levels.
+_CODEC_VARIANCE = 2.0
+_AGE_VARIANCE_SHARE = 0.005
+#: From mean absolute error to standard deviation squared, for the Laplacian errors that flow makes.
+_ERROR_TO_VARIANCE = 1.57
+_SOURCE_FACTOR = 2.0
+_SPATIAL_FACTOR = 2.0
+_BLUR_SIDE = 9
+_VARIANCE_SIDE = 15
+
+FloatPlane = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Surroundings:
+    """The planes of one frame inside a window's surroundings, as in the frame, and what is covered there."""
+
+    y: Plane
+    u: Plane
+    v: Plane
+    bit_depth: int
+    occlusion: Occlusion
+
+    @property
+    def planes(self) -> tuple[Plane, Plane, Plane]:
+        """All three planes."""
+        return self.y, self.u, self.v
+
+    def view(self) -> View:
+        """Return what motion estimation sees of it."""
+        luma = self.y >> (self.bit_depth - 8) if self.bit_depth > 8 else self.y
+        filled = fill_smoothly(luma.astype(np.float32), self.occlusion.mask)
+        return View(np.clip(filled + 0.5, 0, 255).astype(np.uint8), self.occlusion)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Filled:
+    """One frame's surroundings without captions.
+
+    ``revealed`` (h, w) is false for covered pixels that no other frame shows, which were filled from beside.
+    """
+
+    surroundings: Surroundings
+    revealed: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Samples:
+    """What one direction brings to one plane: values and the weight of each, for the plane's covered points."""
+
+    values: FloatPlane
+    weights: FloatPlane
+
+
+def fill_chunk(frames: Sequence[Surroundings], motions: Sequence[PairMotion], wanted: range) -> list[Filled]:
+    """Fill the frames ``wanted`` of a chunk.
+
+    Args:
+        frames: neighbouring frames of one shot; all have one size.
+        motions: between each frame and the next, one fewer than ``frames``.
+        wanted: positions to fill; the others only lend pixels.
+    """
+    blocked = np.stack([frame.occlusion.blocked for frame in frames])
+    past = _trails(frames, motions, blocked, forward=True)
+    future = _trails(frames, motions, blocked, forward=False)
+    stacks: list[Plane] = [np.stack([frame.planes[number] for frame in frames]) for number in range(3)]  # type: ignore[misc]
+    filled: list[Filled] = []
+    for position in wanted:
+        previous = filled[-1].surroundings if filled and position - 1 in wanted else None
+        filled.append(_blend(position, frames[position], (past[position], future[position]), stacks, previous))
+    return filled
+
+
+def _trails(
+    frames: Sequence[Surroundings], motions: Sequence[PairMotion], blocked: NDArray[np.bool_], *, forward: bool
+) -> list[Sources]:
+    """Return each frame's sources in earlier frames (``forward``: carried on through time) or in later ones."""
+    order = range(len(frames)) if forward else range(len(frames) - 1, -1, -1)
+    sources = [no_sources(frame.occlusion) for frame in frames]
+    for position in order:
+        neighbour = position - 1 if forward else position + 1
+        here = frames[position].occlusion
+        if here.is_empty or not 0 <= neighbour < len(frames):
+            continue
+        motion = motions[min(position, neighbour)]
+        outward, homeward = (motion.backward, motion.forward) if forward else (motion.forward, motion.backward)
+        sources[position] = carry(
+            here,
+            frames[neighbour].occlusion,
+            sources[neighbour],
+            there_frame=neighbour,
+            outward=outward,
+            homeward=homeward,
+            blocked=blocked,
+        )
+    return sources
+
+
+def _blend(
+    position: int,
+    frame: Surroundings,
+    directions: tuple[Sources, Sources],
+    stacks: list[Plane],
+    previous: Surroundings | None,
+) -> Filled:
+    occlusion = frame.occlusion
+    if occlusion.is_empty:
+        return Filled(frame, np.ones(occlusion.mask.shape, dtype=bool))
+    scale = _levels_per_step(frame.bit_depth)
+    variance = _ring_variance(frame.y, occlusion, scale)
+    found = np.zeros(occlusion.indices.size, dtype=bool)
+    luma_points = _luma_points(occlusion)
+    chroma_points = _chroma_points(occlusion)
+    planes: list[Plane] = []
+    weights: list[FloatPlane] = []
+    for sources in directions:
+        found |= sources.found
+        weights.append(_weights(position, sources, frame, stacks[0], variance))
+    for number, plane in enumerate(frame.planes):
+        points = luma_points if number == 0 else chroma_points
+        samples = [
+            _samples(sources, weight, points, plane, stacks[number])
+            for sources, weight in zip(directions, weights, strict=True)
+        ]
+        before = previous.planes[number] if previous is not None else None
+        planes.append(_mixed(plane, points, samples, variance, before))
+    revealed = np.ones(occlusion.mask.shape, dtype=bool)
+    revealed.reshape(-1)[occlusion.indices] = found | ~occlusion.covered
+    filled = Surroundings(planes[0], planes[1], planes[2], frame.bit_depth, occlusion)
+    return Filled(filled, revealed)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Points:
+    """The points of one plane that have a source, and what is covered there.
+
+    ``flat`` are positions in the plane, ``place`` the matching places in the occlusion's ``indices``; ``step`` is the
+    plane's pixel size in luma pixels; ``mask`` (h, w) of the plane.
+    """
+
+    flat: NDArray[np.intp]
+    place: NDArray[np.intp]
+    covered: NDArray[np.bool_]
+    mask: NDArray[np.bool_]
+    step: int
+
+
+def _luma_points(occlusion: Occlusion) -> _Points:
+    return _Points(
+        flat=occlusion.indices,
+        place=np.arange(occlusion.indices.size),
+        covered=occlusion.covered,
+        mask=occlusion.mask,
+        step=1,
+    )
+
+
+def _chroma_points(occlusion: Occlusion) -> _Points:
+    """Take the upper left luma pixel of each 2x2 block as the guide of its chroma sample."""
+    width = occlusion.mask.shape[1]
+    mask = occlusion.chroma_mask
+    rows, columns = np.nonzero(occlusion.reach[::2, ::2])
+    flat = rows * mask.shape[1] + columns
+    return _Points(
+        flat=flat,
+        place=occlusion.lookup[2 * rows * width + 2 * columns].astype(np.intp),
+        covered=mask.reshape(-1)[flat],
+        mask=mask,
+        step=2,
+    )
+
+
+def _ring_variance(plane: Plane, occlusion: Occlusion, scale: float) -> FloatPlane:
+    """Return the luma variance of the ring around each point, in 8-bit levels squared."""
+    ring = (occlusion.reach & ~occlusion.mask).astype(np.float32)
+    luma = plane.astype(np.float32) / scale
+    mean, _ = normalised_blur(luma, ring, _VARIANCE_SIDE)
+    variance, _ = normalised_blur(np.square(luma - mean), ring, _VARIANCE_SIDE)
+    return np.asarray(variance.reshape(-1)[occlusion.indices], dtype=np.float32)
+
+
+def _weights(position: int, sources: Sources, frame: Surroundings, stack: Plane, variance: FloatPlane) -> FloatPlane:
+    """Return the inverse variance of each luma point's source: how well the ring near it agrees with its sources."""
+    points = _luma_points(frame.occlusion)
+    scale = _levels_per_step(frame.bit_depth)
+    values = _sampled(stack, sources, points)
+    _, error = _ring_difference(frame.y, points, sources.found, values)
+    age = np.abs(sources.frame - position)
+    doubt = _CODEC_VARIANCE + _ERROR_TO_VARIANCE * np.square(error / scale) + _AGE_VARIANCE_SHARE * age * variance
+    return np.where(sources.found, sources.confidence / (_SOURCE_FACTOR * doubt), 0).astype(np.float32)
+
+
+def _samples(sources: Sources, weights: FloatPlane, points: _Points, plane: Plane, stack: Plane) -> _Samples:
+    values = _sampled(stack, sources, points)
+    found = sources.found[points.place]
+    difference, _ = _ring_difference(plane, points, found, values)
+    limit = _MAX_CORRECTION_SHARE * _white(plane)
+    return _Samples(values + np.clip(difference, -limit, limit), weights[points.place])
+
+
+def _sampled(stack: Plane, sources: Sources, points: _Points) -> FloatPlane:
+    """Return the plane's value at each point's source, bilinear; 0 where there is none."""
+    height, width = stack.shape[1:]
+    frame = np.maximum(sources.frame[points.place], 0)
+    own_row, own_column = np.divmod(points.flat, width)
+    # Displacements, not positions, are halved: so it does not matter where in its block a chroma sample sits.
+    shift_x = sources.x[points.place] - own_column * points.step
+    shift_y = sources.y[points.place] - own_row * points.step
+    x = np.clip(own_column + shift_x / points.step, 0, width - 1)
+    y = np.clip(own_row + shift_y / points.step, 0, height - 1)
+    column = np.minimum(x.astype(np.intp), max(0, width - 2))
+    row = np.minimum(y.astype(np.intp), max(0, height - 2))
+    across, down = (x - column).astype(np.float32), (y - row).astype(np.float32)
+    right, below = min(1, width - 1), min(1, height - 1) * width
+    flat = stack.reshape(-1)
+    start = frame.astype(np.intp) * (height * width) + row * width + column
+    upper = flat[start] * (1 - across) + flat[start + right] * across
+    lower = flat[start + below] * (1 - across) + flat[start + below + right] * across
+    values = upper * (1 - down) + lower * down
+    return np.where(sources.found[points.place], values, 0).astype(np.float32)
+
+
+def _ring_difference(
+    plane: Plane, points: _Points, found: NDArray[np.bool_], values: FloatPlane
+) -> tuple[FloatPlane, FloatPlane]:
+    """Return how the plane differs from the sources in the ring near each point: mean, and mean absolute value."""
+    ring = found & ~points.covered
+    image = np.zeros(plane.shape, np.float32)
+    weight = np.zeros(plane.shape, np.float32)
+    image.reshape(-1)[points.flat[ring]] = plane.reshape(-1)[points.flat[ring]] - values[ring]
+    weight.reshape(-1)[points.flat[ring]] = 1
+    both, _ = normalised_blur(np.stack((image, np.abs(image)), axis=-1), weight, _BLUR_SIDE)
+    near = both.reshape(-1, 2)[points.flat]
+    return near[:, 0], near[:, 1]
+
+
+def _mixed(plane: Plane, points: _Points, samples: list[_Samples], variance: FloatPlane, before: Plane | None) -> Plane:
+    """Return the plane with covered points replaced by the mean of all candidates, weighted by inverse variance."""
+    smooth = fill_smoothly(plane.astype(np.float32), points.mask).reshape(-1)[points.flat]
+    spatial_weight = 1 / (_CODEC_VARIANCE + _SPATIAL_FACTOR * variance[points.place])
+    if before is not None:
+        # What nothing reveals must at least not flicker: it leans on what was put there a frame ago.
+        earlier = before.reshape(-1)[points.flat].astype(np.float32)
+        smooth = np.where(np.abs(earlier - smooth) < 24, 0.3 * smooth + 0.7 * earlier, smooth)
+    total = smooth * spatial_weight
+    weight = spatial_weight.copy()
+    for sample in samples:
+        total += sample.values * sample.weights
+        weight += sample.weights
+    mixed = total / weight
+    result = plane.copy()
+    inside = np.clip(mixed[points.covered] + 0.5, 0, _white(plane))
+    result.reshape(-1)[points.flat[points.covered]] = inside.astype(plane.dtype)
+    return result
+
+
+def _levels_per_step(bit_depth: int) -> float:
+    """Return how many of the frame's levels make one 8-bit level."""
+    return float(1 << (bit_depth - 8))
+
+
+def _white(plane: Plane) -> int:
+    """Return the largest value of a plane: frames are 8-bit or 10-bit."""
+    return 255 if plane.dtype == np.uint8 else 1023

@@ -1,0 +1,129 @@
+"""How the picture moves between two neighbouring frames, under the captions too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gpu_worker.fill.spatial import normalised_blur
+from gpu_worker.fill.windows import Occlusion
+
+#: A window whose every pixel moves less than this per frame stands still: less is the noise of the estimate.
+_STILL_PIXELS = 0.04
+#: The dominant motion is preferred where it explains the picture about as well as the free one.
+_DOMINANT_FACTOR = 1.15
+_DOMINANT_OFFSET = 1.0
+_GRID_STEP = 4
+_FIT_ROUNDS = 4
+
+Flow = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """One frame of a window's surroundings, ready for motion: luma (h, w) with its holes filled, and the holes."""
+
+    luma: NDArray[np.uint8]
+    occlusion: Occlusion
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairMotion:
+    """Displacements (h, w, 2) in pixels, x first: ``backward`` from the later frame to the earlier, ``forward`` back.
+
+    Kept as float16, a fiftieth of a pixel for any motion that can be followed, because many pairs wait in memory.
+    """
+
+    backward: NDArray[np.float16]
+    forward: NDArray[np.float16]
+
+
+class MotionEstimator:
+    """Dense optical flow (DIS, Kroeger et al., ECCV 2016) with the window's dominant affine motion as its rival.
+
+    Args:
+        height: of the surroundings in pixels.
+        width: of the surroundings in pixels.
+        thorough: take the slower preset of DIS.
+        holes_are_seen: the luma inside the holes is a first result, so that flow there need not be made up.
+    """
+
+    def __init__(self, height: int, width: int, *, thorough: bool = False, holes_are_seen: bool = False) -> None:
+        preset = cv2.DISOPTICAL_FLOW_PRESET_MEDIUM if thorough else cv2.DISOPTICAL_FLOW_PRESET_FAST
+        self._dis = cv2.DISOpticalFlow.create(preset)
+        self._holes_are_seen = holes_are_seen
+        columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+        self._columns, self._rows = columns, rows
+
+    def estimate(self, earlier: View, later: View) -> PairMotion:
+        """Return the motion between two neighbouring frames of one shot."""
+        return PairMotion(
+            backward=self._between(later, earlier).astype(np.float16),
+            forward=self._between(earlier, later).astype(np.float16),
+        )
+
+    def _between(self, start: View, end: View) -> Flow:
+        start_at = np.zeros((*start.luma.shape, 2), np.float32)
+        flow = np.asarray(self._dis.calc(start.luma, end.luma, start_at), dtype=np.float32)
+        unseen = start.occlusion.reach | end.occlusion.reach
+        if not self._holes_are_seen and not start.occlusion.is_empty:
+            flow = _through_holes(flow, start.occlusion)
+        dominant = self._dominant(flow, start.luma, unseen)
+        if np.abs(dominant).max() < _STILL_PIXELS:
+            dominant[:] = 0
+        free_error = self._mismatch(start.luma, end.luma, flow)
+        dominant_error = self._mismatch(start.luma, end.luma, dominant)
+        better = dominant_error <= free_error * _DOMINANT_FACTOR + _DOMINANT_OFFSET
+        return np.where(better[..., None], dominant, flow)
+
+    def _mismatch(self, start: NDArray[np.uint8], end: NDArray[np.uint8], flow: Flow) -> NDArray[np.float32]:
+        moved = cv2.remap(
+            end,
+            self._columns + flow[..., 0],
+            self._rows + flow[..., 1],
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        return np.asarray(cv2.blur(cv2.absdiff(moved, start).astype(np.float32), (11, 11)), dtype=np.float32)
+
+    def _dominant(self, flow: Flow, luma: NDArray[np.uint8], unseen: NDArray[np.bool_]) -> Flow:
+        """Fit one affine motion to the flow that was seen, by reweighted least squares (Geman-McClure weights)."""
+        grid = (slice(_GRID_STEP // 2, None, _GRID_STEP), slice(_GRID_STEP // 2, None, _GRID_STEP))
+        seen = ~unseen[grid]
+        if seen.sum() < 32:
+            return np.zeros_like(flow)
+        height, width = luma.shape
+        x = self._columns[grid][seen] / width - 0.5
+        y = self._rows[grid][seen] / height - 0.5
+        design = np.stack((np.ones_like(x), x, y), axis=1)
+        target = flow[grid][seen]
+        # Flow means something only where there is texture.
+        slope = np.abs(cv2.Sobel(luma, cv2.CV_32F, 1, 0)) + np.abs(cv2.Sobel(luma, cv2.CV_32F, 0, 1))
+        texture = np.minimum(slope[grid][seen] / 64, 1) + 1e-3
+        coefficients = np.zeros((3, 2), np.float32)
+        coefficients[0] = np.median(target, axis=0)
+        for _ in range(_FIT_ROUNDS):
+            residual = np.square(target - design @ coefficients).sum(axis=1)
+            weights = texture / np.square(1 + residual / 0.25)
+            weighted = design * weights[:, None]
+            # A flat window leaves directions undetermined: the small ridge keeps them at zero.
+            normal = weighted.T @ design + 1e-3 * np.eye(3, dtype=np.float32)
+            coefficients = np.linalg.solve(normal, weighted.T @ target).astype(np.float32)
+        planes = (
+            coefficients[0]
+            + (self._columns / width - 0.5)[..., None] * coefficients[1]
+            + (self._rows / height - 0.5)[..., None] * coefficients[2]
+        )
+        return np.asarray(planes, dtype=np.float32)
+
+
+def _through_holes(flow: Flow, occlusion: Occlusion) -> Flow:
+    """Replace flow in and around the mask by what flows beside it."""
+    known = (~occlusion.reach).astype(np.float32)
+    near, near_weight = normalised_blur(flow, known, 9)
+    wide, _ = normalised_blur(flow, known, 31)
+    filled = np.where((near_weight > 0.02)[..., None], near, wide)
+    return np.where(occlusion.reach[..., None], filled, flow)

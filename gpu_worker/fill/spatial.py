@@ -1,0 +1,63 @@
+"""Filling a hole from the pixels around it, in one frame: a guide for motion, and the last resort of the fill."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+#: Sides of the smallest level: everything there is one neighbourhood.
+_SMALLEST_SIDE = 4
+
+
+def normalised_blur(
+    values: NDArray[np.float32], weights: NDArray[np.float32], side: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Blur what has weight into what has none (normalised convolution, Knutsson and Westin 1993).
+
+    Args:
+        values: (h, w) or (h, w, c).
+        weights: (h, w), 0-1.
+        side: width of the box filter, which is applied twice.
+
+    Returns:
+        The blurred values, and the weight (h, w) that reached each pixel.
+    """
+    spread = weights if values.ndim == 2 else weights[..., None]
+    total = cv2.blur(cv2.blur(values * spread, (side, side)), (side, side))
+    reached = cv2.blur(cv2.blur(weights, (side, side)), (side, side))
+    divisor = np.maximum(reached, 1e-6)
+    result = total / (divisor if values.ndim == 2 else divisor[..., None])
+    return np.asarray(result, dtype=np.float32), np.asarray(reached, dtype=np.float32)
+
+
+def fill_smoothly(plane: NDArray[np.float32], hole: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Fill a hole with a smooth surface through its surroundings (push-pull, Gortler et al., SIGGRAPH 1996).
+
+    Args:
+        plane: (h, w).
+        hole: (h, w), true where ``plane`` is not to be used. A plane that is all hole comes back as it is.
+    """
+    if not hole.any() or hole.all():
+        return plane
+    seen = (~hole).astype(np.float32)
+    return np.where(hole, _pulled(plane * seen, seen), plane)
+
+
+def _pulled(values: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return values everywhere: where weights lack, those of the next coarser level. ``values`` are premultiplied."""
+    height, width = weights.shape
+    known = values / np.maximum(weights, 1e-6)
+    if min(height, width) <= _SMALLEST_SIDE or weights.min() > 0.5:
+        total = float(weights.sum())
+        mean = float(values.sum()) / total if total > 0 else 0.0
+        return np.asarray(np.where(weights > 0, known, mean), dtype=np.float32)
+    half = ((width + 1) // 2, (height + 1) // 2)
+    coarse_weights = cv2.resize(weights, half, interpolation=cv2.INTER_AREA)
+    coarse_values = cv2.resize(values, half, interpolation=cv2.INTER_AREA)
+    # A block with one known pixel knows as much as a full one.
+    certain = np.minimum(1, 4 * coarse_weights)
+    scale = certain / np.maximum(coarse_weights, 1e-6)
+    coarse = _pulled((coarse_values * scale).astype(np.float32), certain.astype(np.float32))
+    smooth = cv2.GaussianBlur(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR), (5, 5), 0)
+    return np.asarray(weights * known + (1 - weights) * smooth, dtype=np.float32)

@@ -1,0 +1,192 @@
+"""Which parts of the picture change, and when: captions gathered into disjoint windows, their masks per frame."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from functools import cached_property
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.detection import Box, CaptionEvent
+
+#: Frame around a window from which motion and colour are taken: share of the frame's height, and its least.
+_CONTEXT_SHARE = 1 / 12
+_MIN_CONTEXT = 24
+#: Pixels next to the mask whose colour is compared with the source's: wide enough for a mean, near enough to be alike.
+RING = 4
+
+
+def plan_windows(events: tuple[CaptionEvent, ...], width: int, height: int) -> tuple[Box, ...]:
+    """Return the boxes that patches will have: disjoint, each holding the captions that touch it.
+
+    ``x0`` and ``y0`` are even; the far edges are even or the frame's own. Ordered from top to bottom.
+    """
+    boxes: list[Box] = []
+    for event in events:
+        grown = _even(event.box, width, height)
+        # A join may reach a box that was apart before.
+        while touching := [box for box in boxes if _touch(box, grown)]:
+            for box in touching:
+                boxes.remove(box)
+                grown = _join(box, grown)
+        boxes.append(grown)
+    return tuple(sorted(boxes, key=lambda box: (box.y0, box.x0)))
+
+
+def _even(box: Box, width: int, height: int) -> Box:
+    return Box(
+        x0=box.x0 // 2 * 2,
+        y0=box.y0 // 2 * 2,
+        x1=min(width, (box.x1 + 1) // 2 * 2),
+        y1=min(height, (box.y1 + 1) // 2 * 2),
+    )
+
+
+def _touch(first: Box, second: Box) -> bool:
+    # One pixel apart counts as touching: chroma samples straddle odd edges.
+    return first.x0 <= second.x1 and second.x0 <= first.x1 and first.y0 <= second.y1 and second.y0 <= first.y1
+
+
+def _join(first: Box, second: Box) -> Box:
+    return Box(
+        x0=min(first.x0, second.x0),
+        y0=min(first.y0, second.y0),
+        x1=max(first.x1, second.x1),
+        y1=max(first.y1, second.y1),
+    )
+
+
+class Occlusion:
+    """What a set of captions covers inside a window's surroundings, with everything that depends on it alone.
+
+    Args:
+        mask: (h, w) bool, true where the picture is covered.
+    """
+
+    def __init__(self, mask: NDArray[np.bool_]) -> None:
+        self.mask = mask
+        self.is_empty = not mask.any()
+
+    @cached_property
+    def chroma_mask(self) -> NDArray[np.bool_]:
+        """Chroma samples (ceil(h/2), ceil(w/2)) of which any luma pixel is covered."""
+        height, width = self.mask.shape
+        padded = np.zeros((height + height % 2, width + width % 2), dtype=bool)
+        padded[:height, :width] = self.mask
+        blocks = padded.reshape(padded.shape[0] // 2, 2, padded.shape[1] // 2, 2)
+        return np.asarray(blocks.any(axis=(1, 3)), dtype=bool)
+
+    @cached_property
+    def reach(self) -> NDArray[np.bool_]:
+        """The mask and a ring around it (h, w), whole 2x2 blocks included."""
+        height, width = self.mask.shape
+        blocks = np.repeat(np.repeat(self.chroma_mask, 2, axis=0), 2, axis=1)[:height, :width]
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * RING + 1, 2 * RING + 1))
+        return cv2.dilate(blocks.astype(np.uint8), kernel).astype(bool)
+
+    @cached_property
+    def indices(self) -> NDArray[np.intp]:
+        """Flat positions of ``reach``."""
+        return np.flatnonzero(self.reach)
+
+    @cached_property
+    def columns(self) -> NDArray[np.float32]:
+        """Column of each of ``indices``."""
+        return np.asarray(self.indices % self.mask.shape[1], dtype=np.float32)
+
+    @cached_property
+    def rows(self) -> NDArray[np.float32]:
+        """Row of each of ``indices``."""
+        return np.asarray(self.indices // self.mask.shape[1], dtype=np.float32)
+
+    @cached_property
+    def covered(self) -> NDArray[np.bool_]:
+        """Whether each of ``indices`` is in the mask, not in the ring."""
+        return np.asarray(self.mask.reshape(-1)[self.indices], dtype=bool)
+
+    @cached_property
+    def lookup(self) -> NDArray[np.int32]:
+        """Flat (h * w): place of a pixel in ``indices``, -1 for pixels outside."""
+        table = np.full(self.mask.size, -1, np.int32)
+        table[self.indices] = np.arange(self.indices.size, dtype=np.int32)
+        return table
+
+    @cached_property
+    def blocked(self) -> NDArray[np.bool_]:
+        """Flat (h * w): whether bilinear sampling at this whole position would touch a covered pixel."""
+        grown = self.mask.copy()
+        grown[:, :-1] |= self.mask[:, 1:]
+        lower = grown.copy()
+        grown[:-1] |= lower[1:]
+        return grown.reshape(-1)
+
+
+class Window:
+    """One window of the plan with its surroundings, and the captions in it.
+
+    Args:
+        box: the patch's box.
+        events: all events of the video; those inside ``box`` belong to the window.
+        width: frame width in pixels.
+        height: frame height in pixels.
+    """
+
+    def __init__(self, box: Box, events: tuple[CaptionEvent, ...], width: int, height: int) -> None:
+        self.box = box
+        margin = max(_MIN_CONTEXT, round(_CONTEXT_SHARE * height)) // 2 * 2
+        self.surroundings = Box(
+            x0=max(0, box.x0 - margin),
+            y0=max(0, box.y0 - margin),
+            x1=min(width, box.x1 + margin),
+            y1=min(height, box.y1 + margin),
+        )
+        self._events = tuple(event for event in events if _inside(event.box, box))
+        self._occlusions: dict[tuple[int, ...], Occlusion] = {}
+
+    def is_active(self, frame_index: int) -> bool:
+        """Tell whether any caption of the window is on screen."""
+        return any(event.start_frame <= frame_index < event.end_frame for event in self._events)
+
+    def occlusion(self, frame_index: int) -> Occlusion:
+        """Return what is covered in one frame."""
+        active = tuple(
+            number for number, event in enumerate(self._events) if event.start_frame <= frame_index < event.end_frame
+        )
+        if active not in self._occlusions:
+            # Only neighbours in time ask for the same set again: the oldest goes, so that memory stays bounded.
+            while len(self._occlusions) >= 8:
+                del self._occlusions[next(iter(self._occlusions))]
+            self._occlusions[active] = Occlusion(self._union(active))
+        return self._occlusions[active]
+
+    def _union(self, active: tuple[int, ...]) -> NDArray[np.bool_]:
+        around = self.surroundings
+        mask = np.zeros((around.height, around.width), dtype=bool)
+        for number in active:
+            event = self._events[number]
+            y, x = event.box.y0 - around.y0, event.box.x0 - around.x0
+            mask[y : y + event.box.height, x : x + event.box.width] |= decode_mask(event)
+        return mask
+
+
+def _inside(inner: Box, outer: Box) -> bool:
+    return inner.x0 >= outer.x0 and inner.y0 >= outer.y0 and inner.x1 <= outer.x1 and inner.y1 <= outer.y1
+
+
+def decode_mask(event: CaptionEvent) -> NDArray[np.bool_]:
+    """Return an event's mask as bool, (h, w) of its box.
+
+    Raises:
+        ValueError: when it is not a picture of the box's size.
+    """
+    try:
+        data = np.frombuffer(base64.b64decode(event.mask_png, validate=True), np.uint8)
+    except binascii.Error as error:
+        raise ValueError(f"the mask of caption {event.index} is not base64") from error
+    picture = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if data.size else None
+    if picture is None or picture.shape != (event.box.height, event.box.width):
+        raise ValueError(f"the mask of caption {event.index} is not a picture of its box's size")
+    return np.asarray(picture > 127, dtype=bool)
