@@ -1,0 +1,1 @@
+"""Enlarging decoded pictures."""

@@ -1,0 +1,75 @@
+"""Finds the hard cuts of a video while it is decoded: the walls between which pieces are cut and pixels travel."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scenedetect.common import FrameTimecode
+from scenedetect.detectors import AdaptiveDetector
+
+from domain.detection import Shot
+from gpu_worker.video.frame import Frame
+
+#: Scores are means over the picture: a quarter-megapixel tells nothing that this does not.
+_ANALYSIS_WIDTH = 192
+#: Two cuts closer than this are a flash, not two shots.
+_MIN_SHOT_FRAMES = 4
+
+
+class ShotFinder:
+    """Splits a stream of frames into shots; give every frame in order, then ``flush``.
+
+    The score is PySceneDetect's: the mean change of hue, saturation and luma, taken relative to the frames around it,
+    so that a fast pan is no cut.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        scale = min(1.0, _ANALYSIS_WIDTH / width)
+        # 4:2:0 needs even sides.
+        self._size = (max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2))
+        self._detector = AdaptiveDetector(min_scene_len=_MIN_SHOT_FRAMES)
+        self._pts: dict[int, int] = {}
+        self._cuts: list[tuple[int, int]] = []
+        self._frame_count = 0
+        self._first_pts = 0
+
+    def process_frame(self, frame: Frame) -> None:
+        """Look at one frame."""
+        if self._frame_count == 0:
+            self._first_pts = frame.pts
+        self._pts[frame.index] = frame.pts
+        # Frame numbers are all that the detector is to know of time: its rate is a formality.
+        timecode = FrameTimecode(frame.index, Fraction(25))
+        for cut in self._detector.process_frame(timecode, self._thumbnail(frame)):
+            self._cuts.append((cut.frame_num, self._pts[cut.frame_num]))
+        self._frame_count += 1
+        self._pts.pop(frame.index - self._detector.event_buffer_length - 1, None)
+
+    def flush(self) -> tuple[Shot, ...]:
+        """Return all shots; at least one where there was a frame."""
+        starts = [(0, self._first_pts), *self._cuts]
+        ends = [index for index, _ in self._cuts] + [self._frame_count]
+        return tuple(
+            Shot(start_frame=start, end_frame=end, start_pts=pts)
+            for (start, pts), end in zip(starts, ends, strict=True)
+        )
+
+    def _thumbnail(self, frame: Frame) -> NDArray[np.uint8]:
+        width, height = self._size
+        shift = frame.bit_depth - 8
+        planes = [
+            cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
+            for plane, size in (
+                (frame.y, (width, height)),
+                (frame.u, (width // 2, height // 2)),
+                (frame.v, (width // 2, height // 2)),
+            )
+        ]
+        flat = np.concatenate([plane.ravel() for plane in planes])
+        if shift:
+            flat = flat >> shift
+        image = flat.astype(np.uint8).reshape(height * 3 // 2, width)
+        return cv2.cvtColor(image, cv2.COLOR_YUV2BGR_I420).astype(np.uint8, copy=False)
