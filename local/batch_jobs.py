@@ -1,0 +1,136 @@
+"""Runs Batch jobs as processes: the job definition's entry point and command, its retries, its timeout, its end."""
+
+from __future__ import annotations
+
+import fnmatch
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from local.processes import ManagedProcess, ProcessHost
+
+if TYPE_CHECKING:
+    from moto.batch.models import Job
+
+logger = logging.getLogger(__name__)
+
+#: Time that a worker has to end by itself after SIGTERM; Batch gives a container 30 s.
+TERMINATION_GRACE_SECONDS = 5.0
+_POLL_SECONDS = 0.1
+#: What Batch says of a container that ended by itself, whatever its exit code.
+_ENDED_REASON = "Essential container in task exited"
+
+
+@dataclass(frozen=True)
+class Worker:
+    """How a job's container is stood in for: the image's entry point, its folder and what its environment holds."""
+
+    entry_point: tuple[str, ...]
+    folder: Path
+    environment: Mapping[str, str]
+
+
+class BatchJobs:
+    """Runs jobs, at most ``slots`` at a time; the others stay RUNNABLE in the order in which they came."""
+
+    def __init__(self, worker: Worker, host: ProcessHost, log_folder: Path, slots: int) -> None:
+        self._worker = worker
+        self._host = host
+        self._log_folder = log_folder
+        self._slots = slots
+        self._turn = threading.Condition()
+        self._waiting: list[str] = []
+        self._running: set[str] = set()
+
+    def run(self, job: Job) -> None:
+        """Take one job through its life; called on the thread that moto made for it."""
+        job.status = "RUNNABLE"
+        if self._wait_for_a_slot(job):
+            try:
+                self._run_attempts(job)
+            finally:
+                with self._turn:
+                    self._running.discard(job.job_id)
+                    self._turn.notify_all()
+        else:
+            job._mark_stopped(success=False)  # noqa: SLF001
+
+    def _wait_for_a_slot(self, job: Job) -> bool:
+        with self._turn:
+            self._waiting.append(job.job_id)
+            while not job.stop and (self._waiting[0] != job.job_id or len(self._running) >= self._slots):
+                self._turn.wait(_POLL_SECONDS)
+            self._waiting.remove(job.job_id)
+            if not job.stop:
+                self._running.add(job.job_id)
+            self._turn.notify_all()
+            return not job.stop
+
+    def _run_attempts(self, job: Job) -> None:
+        strategy = job.job_definition.retry_strategy or {}
+        attempts = int(strategy.get("attempts", 1))
+        for attempt in range(1, attempts + 1):
+            reason = self._run_once(job)
+            if job.exit_code == 0 or job.stop or attempt == attempts:
+                break
+            if _action_after(strategy.get("evaluateOnExit", []), job.exit_code, reason) == "EXIT":
+                break
+            logger.warning("batch job %s: attempt %d of %d failed: %s", job.job_name, attempt, attempts, reason)
+        job.job_stopped_reason = job.job_stopped_reason if job.stop else reason
+        job._mark_stopped(success=job.exit_code == 0 and not job.stop)  # noqa: SLF001
+
+    def _run_once(self, job: Job) -> str:
+        """Run one attempt and return what Batch would call its status reason."""
+        job.status = "STARTING"
+        job.job_started_at = datetime.now()  # noqa: DTZ005 - moto subtracts local times
+        job._start_attempt()  # noqa: SLF001
+        log = self._log_folder / f"{job.job_name}-{job.job_id}.log"
+        job.log_stream_name = log.name
+        command = [str(part) for part in job._get_container_property("command", [])]  # noqa: SLF001
+        process = self._host.start_command(
+            f"batch-{job.job_id}",
+            argv=[*self._worker.entry_point, *command],
+            env=self._environment(job),
+            folder=self._worker.folder,
+            log=log,
+        )
+        job.status = "RUNNING"
+        limit = job._get_attempt_duration()  # noqa: SLF001
+        reason = _wait_for_end(job, process, time.monotonic() + limit if limit else None)
+        job.exit_code = process.wait()
+        if job.latest_attempt is not None:
+            job.latest_attempt["container"]["exitCode"] = job.exit_code
+            job.latest_attempt["statusReason"] = reason
+            job.job_stopped_at = datetime.now()  # noqa: DTZ005 - as above
+            job._stop_attempt()  # noqa: SLF001
+        return reason
+
+    def _environment(self, job: Job) -> dict[str, str]:
+        own = {item["name"]: str(item["value"]) for item in job._get_container_property("environment", [])}  # noqa: SLF001
+        return {**self._worker.environment, **own, "AWS_BATCH_JOB_ATTEMPT": str(len(job.attempts))}
+
+
+def _wait_for_end(job: Job, process: ManagedProcess, deadline: float | None) -> str:
+    while process.wait(_POLL_SECONDS) is None:
+        if job.stop:
+            process.terminate(TERMINATION_GRACE_SECONDS)
+            return job.job_stopped_reason or "Job terminated"
+        if deadline is not None and time.monotonic() > deadline:
+            process.terminate(TERMINATION_GRACE_SECONDS)
+            return "Job attempt duration exceeded timeout"
+    return _ENDED_REASON
+
+
+def _action_after(rules: Sequence[Mapping[str, Any]], exit_code: int | None, reason: str) -> str:
+    """Return ``RETRY`` or ``EXIT``: the first rule whose conditions all match decides, without one Batch retries."""
+    facts = {"onExitCode": str(exit_code), "onStatusReason": reason, "onReason": ""}
+    for rule in rules:
+        conditions = {name: pattern for name, pattern in rule.items() if name in facts}
+        if all(fnmatch.fnmatchcase(facts[name], pattern) for name, pattern in conditions.items()):
+            return str(rule["action"]).upper()
+    return "RETRY"

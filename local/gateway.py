@@ -1,0 +1,164 @@
+"""The door: an HTTP API (payload format 2.0, ``$default`` stage) in front of the functions, as API Gateway does it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import re
+import time
+import uuid
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from werkzeug.datastructures import Headers
+from werkzeug.wrappers import Request, Response
+
+from local.functions import FunctionNotDeployedError, LambdaFunctions
+from local.stack import Route
+from local.template import ACCOUNT_ID
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+logger = logging.getLogger(__name__)
+
+#: API Gateway's limit of a request.
+MAX_BODY_BYTES = 10 * 1024 * 1024
+_API_ID = "local"
+
+
+class Gateway:
+    """A WSGI application that turns HTTP requests into events for the functions, and their answers into responses."""
+
+    def __init__(self, routes: tuple[Route, ...], functions: LambdaFunctions) -> None:
+        self._functions = functions
+        # Literal paths come before those with a variable, as API Gateway orders them.
+        self._routes = [
+            (route, re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(route.path))))
+            for route in sorted(routes, key=lambda route: route.path.count("{"))
+        ]
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        request = Request(environ)
+        request_id = str(uuid.uuid4())
+        started = time.monotonic()
+        response = self._respond(request, request_id)
+        response.headers["apigw-requestid"] = request_id
+        logger.info(
+            "%s %s -> %d in %.0f ms", request.method, request.path, response.status_code, (time.monotonic() - started) * 1e3
+        )
+        return response(environ, start_response)
+
+    def _respond(self, request: Request, request_id: str) -> Response:
+        raw_path = str(request.environ.get("REQUEST_URI", request.path)).split("?")[0]
+        for route, pattern in self._routes:
+            found = pattern.fullmatch(raw_path)
+            if found and route.method in {request.method, "ANY"}:
+                if (request.content_length or 0) > MAX_BODY_BYTES:
+                    return _message(413, "Request Entity Too Large")
+                variables = {name: unquote(value) for name, value in found.groupdict().items()}
+                return self._invoke(route, _event(request, route, raw_path, variables, request_id))
+        return _message(404, "Not Found")
+
+    def _invoke(self, route: Route, event: dict[str, Any]) -> Response:
+        try:
+            result = self._functions.invoke(route.function_name, json.dumps(event).encode())
+        except FunctionNotDeployedError:
+            return _message(500, "Internal Server Error")
+        if result.function_error is not None:
+            return _message(500, "Internal Server Error")
+        return _response(json.loads(result.payload))
+
+
+def _event(
+    request: Request, route: Route, raw_path: str, variables: dict[str, str], request_id: str
+) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    body = request.get_data()
+    event: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": f"{route.method} {route.path}",
+        "rawPath": unquote(raw_path),
+        "rawQueryString": request.query_string.decode("latin-1"),
+        # Names in lower case, several values joined with a comma; cookies stand apart.
+        "headers": _headers(request),
+        "requestContext": {
+            "accountId": ACCOUNT_ID,
+            "apiId": _API_ID,
+            "domainName": request.host,
+            "domainPrefix": _API_ID,
+            "http": {
+                "method": request.method,
+                "path": unquote(raw_path),
+                "protocol": request.environ.get("SERVER_PROTOCOL", "HTTP/1.1"),
+                "sourceIp": request.remote_addr or "127.0.0.1",
+                "userAgent": request.headers.get("User-Agent", ""),
+            },
+            "requestId": request_id,
+            "routeKey": f"{route.method} {route.path}",
+            "stage": "$default",
+            "time": now.strftime("%d/%b/%Y:%H:%M:%S +0000"),
+            "timeEpoch": int(now.timestamp() * 1000),
+        },
+        "isBase64Encoded": False,
+    }
+    if request.args:
+        event["queryStringParameters"] = {name: ",".join(request.args.getlist(name)) for name in request.args}
+    if variables:
+        event["pathParameters"] = variables
+    if cookie := request.headers.get("Cookie"):
+        event["cookies"] = [part.strip() for part in cookie.split(";")]
+    if body:
+        event["body"], event["isBase64Encoded"] = _body(body, request.mimetype)
+    return event
+
+
+def _headers(request: Request) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name, value in request.headers.items():
+        key = name.lower()
+        if key != "cookie":
+            headers[key] = f"{headers[key]},{value}" if key in headers else value
+    return headers
+
+
+def _body(body: bytes, mimetype: str) -> tuple[str, bool]:
+    """Return the body as text, or as base64 where it is not text."""
+    is_text = mimetype.startswith("text/") or mimetype in {
+        "",
+        "application/json",
+        "application/xml",
+        "application/javascript",
+        "application/x-www-form-urlencoded",
+    }
+    if is_text:
+        try:
+            return body.decode(), False
+        except UnicodeDecodeError:
+            pass
+    return base64.b64encode(body).decode(), True
+
+
+def _response(answer: Any) -> Response:
+    """Read a function's answer: the full form, or any JSON value as the body of a 200."""
+    if not isinstance(answer, dict) or "statusCode" not in answer:
+        return Response(json.dumps(answer), 200, content_type="application/json")
+    body = answer.get("body") or ""
+    headers = Headers()
+    headers["Content-Type"] = "application/json"
+    for name, value in (answer.get("headers") or {}).items():
+        headers[name] = str(value)
+    for name, values in (answer.get("multiValueHeaders") or {}).items():
+        headers[name] = ",".join(str(value) for value in values)
+    for cookie in answer.get("cookies") or []:
+        headers.add("Set-Cookie", cookie)
+    return Response(
+        base64.b64decode(body) if answer.get("isBase64Encoded") else body, int(answer["statusCode"]), headers
+    )
+
+
+def _message(status: int, text: str) -> Response:
+    return Response(json.dumps({"message": text}), status, content_type="application/json")

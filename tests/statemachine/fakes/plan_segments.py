@@ -1,0 +1,2 @@
+def handler(event, context):
+    return {"segments": [{"index": 0}, {"index": 1}]}
