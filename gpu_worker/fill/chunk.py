@@ -82,11 +82,7 @@ def fill_chunk(frames: Sequence[Surroundings], motions: Sequence[PairMotion], wa
     past = _trails(frames, motions, blocked, forward=True)
     future = _trails(frames, motions, blocked, forward=False)
     stacks: list[Plane] = [np.stack([frame.planes[number] for frame in frames]) for number in range(3)]  # type: ignore[misc]
-    filled: list[Filled] = []
-    for position in wanted:
-        previous = filled[-1].surroundings if filled and position - 1 in wanted else None
-        filled.append(_blend(position, frames[position], (past[position], future[position]), stacks, previous))
-    return filled
+    return [_blend(position, frames[position], (past[position], future[position]), stacks) for position in wanted]
 
 
 def _trails(
@@ -119,7 +115,6 @@ def _blend(
     frame: Surroundings,
     directions: tuple[Sources, Sources],
     stacks: list[Plane],
-    previous: Surroundings | None,
 ) -> Filled:
     occlusion = frame.occlusion
     if occlusion.is_empty:
@@ -140,8 +135,7 @@ def _blend(
             _samples(sources, weight, points, plane, stacks[number])
             for sources, weight in zip(directions, weights, strict=True)
         ]
-        before = previous.planes[number] if previous is not None else None
-        planes.append(_mixed(plane, points, samples, variance, before))
+        planes.append(_mixed(plane, points, samples, variance))
     revealed = np.ones(occlusion.mask.shape, dtype=bool)
     revealed.reshape(-1)[occlusion.indices] = found | ~occlusion.covered
     filled = Surroundings(planes[0], planes[1], planes[2], frame.bit_depth, occlusion)
@@ -252,14 +246,10 @@ def _ring_difference(
     return near[:, 0], near[:, 1]
 
 
-def _mixed(plane: Plane, points: _Points, samples: list[_Samples], variance: FloatPlane, before: Plane | None) -> Plane:
+def _mixed(plane: Plane, points: _Points, samples: list[_Samples], variance: FloatPlane) -> Plane:
     """Return the plane with covered points replaced by the mean of all candidates, weighted by inverse variance."""
     smooth = fill_smoothly(plane.astype(np.float32), points.mask).reshape(-1)[points.flat]
     spatial_weight = 1 / (_CODEC_VARIANCE + _SPATIAL_FACTOR * variance[points.place])
-    if before is not None:
-        # What nothing reveals must at least not flicker: it leans on what was put there a frame ago.
-        earlier = before.reshape(-1)[points.flat].astype(np.float32)
-        smooth = np.where(np.abs(earlier - smooth) < 24, 0.3 * smooth + 0.7 * earlier, smooth)
     total = smooth * spatial_weight
     weight = spatial_weight.copy()
     for sample in samples:

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 #: Sides of the smallest level: everything there is one neighbourhood.
 _SMALLEST_SIDE = 4
+#: Rounds of averaging with the neighbours on each level: with few, the blocks of coarser levels shine through.
+_RELAXATIONS = 8
+_NEIGHBOURS = np.array((0.25, 0.5, 0.25), np.float32)
 
 
 def normalised_blur(
@@ -32,7 +35,7 @@ def normalised_blur(
 
 
 def fill_smoothly(plane: NDArray[np.float32], hole: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Fill a hole with a smooth surface through its surroundings (push-pull, Gortler et al., SIGGRAPH 1996).
+    """Fill a hole with a smooth membrane through its surroundings (push-pull, Gortler et al., SIGGRAPH 1996, relaxed).
 
     Args:
         plane: (h, w).
@@ -59,5 +62,9 @@ def _pulled(values: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArra
     certain = np.minimum(1, 4 * coarse_weights)
     scale = certain / np.maximum(coarse_weights, 1e-6)
     coarse = _pulled((coarse_values * scale).astype(np.float32), certain.astype(np.float32))
-    smooth = cv2.GaussianBlur(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR), (5, 5), 0)
-    return np.asarray(weights * known + (1 - weights) * smooth, dtype=np.float32)
+    fixed = weights * known
+    unknown = 1 - weights
+    surface = fixed + unknown * cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
+    for _ in range(_RELAXATIONS):
+        surface = fixed + unknown * cv2.sepFilter2D(surface, cv2.CV_32F, _NEIGHBOURS, _NEIGHBOURS)
+    return np.asarray(surface, dtype=np.float32)
