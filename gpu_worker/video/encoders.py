@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cache
 from typing import Literal
 
-from av.codec.context import CodecContext
-from av.error import FFmpegError
-from av.video.codeccontext import VideoCodecContext
-from av.video.frame import VideoFrame
+from gpu_worker.video.capabilities import encodes
 
 EncoderName = Literal["libx264", "h264_nvenc"]
 #: Visually lossless. At this rate factor ``veryfast`` gave files no larger than ``medium``, at 2.4 times its speed.
@@ -42,18 +38,8 @@ def choose_encoder(bit_depth: int, *, interlaced: bool) -> EncoderName:
 
 @cache
 def nvenc_works() -> bool:
-    """Tell whether NVENC encodes a frame; being compiled in says nothing, and some GPUs have no encoder at all."""
-    codec = CodecContext.create("h264_nvenc", "w")
-    assert isinstance(codec, VideoCodecContext)
-    codec.width, codec.height, codec.pix_fmt = 256, 256, "yuv420p"
-    codec.time_base = Fraction(1, 25)
-    frame = VideoFrame(256, 256, "yuv420p")
-    frame.pts = 0
-    try:
-        codec.encode(frame)
-    except FFmpegError:
-        return False
-    return True
+    """Tell, once per process, whether NVENC encodes a picture; some GPUs have no encoder at all."""
+    return encodes("h264_nvenc")
 
 
 def encoder_options(encoder: EncoderName, target: RateTarget) -> dict[str, str]:

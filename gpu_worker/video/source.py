@@ -96,6 +96,7 @@ class VideoFacts:
     rotation_degrees: Literal[0, 90, 180, 270]
     mirrored: bool
     field_order: FieldOrder
+    has_alpha: bool
     audio_codecs: tuple[str, ...]
 
     def to_source_facts(self) -> SourceFacts:
@@ -190,6 +191,7 @@ def probe_video(path: Path) -> VideoFacts:
             rotation_degrees=rotation,
             mirrored=mirrored,
             field_order=_field_order(stream, frames),
+            has_alpha=any(component.is_alpha for component in first.format.components),
             audio_codecs=tuple(s.codec_context.name for s in container.streams.audio if s.codec_context is not None),
         )
 

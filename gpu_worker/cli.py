@@ -1,0 +1,288 @@
+"""The command line: ``run`` for Batch; ``erase`` and ``upscale`` for a laptop; ``doctor`` and ``models`` for its owner.
+
+Exit codes: 0 done, 2 bad input (one line on stderr), 1 anything else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from pydantic import ValidationError
+
+from domain.errors import InvalidRequestError, SmartEraseError
+from domain.job import (
+    DEFAULT_BITRATE_MBPS,
+    CaptionErasure,
+    EraseSettings,
+    JobError,
+    ObjectRef,
+    Quality,
+    Stage,
+    UpscaleSettings,
+)
+from domain.progress import StageProgress
+from domain.regions import MAX_REGIONS, Region, TimeRange
+from domain.storage_keys import JobKeys
+from domain.work_order import ResultManifest, WorkOrder
+from gpu_worker.inference.model_store import ModelError, list_models, locate, verified_path
+from gpu_worker.inference.session import Device, available_devices, open_session
+from gpu_worker.progress_bar import ProgressBar
+from gpu_worker.stages.job import StageJob
+from gpu_worker.stages.pipeline import WORKER_STAGES, run_all, run_stage
+from gpu_worker.upscaling.upscaler import DEFAULT_UPSCALER, UPSCALERS
+from gpu_worker.video.capabilities import missing_codecs
+from gpu_worker.video.encoders import nvenc_works
+from gpu_worker.video.source import probe_video
+from gpu_worker.workspace import LocalWorkspace, S3Workspace, Workspace, copy_atomically
+
+EXIT_DONE = 0
+EXIT_CRASH = 1
+EXIT_BAD_INPUT = 2
+_TERMINATED = 128 + signal.SIGTERM
+
+_S3_URI = re.compile(r"s3://(?P<bucket>[^/]+)/jobs/(?P<job_id>[^/]+)/work_order\.json")
+_REGION = re.compile(r"(?P<box>[^@]+)(@(?P<start>[\d.]+)-(?P<end>[\d.]+))?")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    # Batch and the local engine end a worker with SIGTERM: leave by the normal way, so that temporary files go.
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        options = _parser().parse_args(arguments)
+        return int(options.command(options))
+    except SmartEraseError as error:
+        print(f"error: {error.message}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except ModelError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_CRASH
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(_TERMINATED)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong, like every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InvalidRequestError(f"{message} (see {self.prog} --help)")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m gpu_worker", description="Removes captions from video and doubles its size.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="one stage of a job, as AWS Batch runs it")
+    run.add_argument("--work-order", required=True, metavar="URI", help="s3://BUCKET/jobs/ID/work_order.json")
+    run.add_argument("--stage", required=True, choices=[stage.value for stage in WORKER_STAGES])
+    run.add_argument("--segment", type=int, default=0, metavar="N")
+    _add_device(run)
+    run.set_defaults(command=_run)
+
+    erase = commands.add_parser("erase", help="remove the captions of a video")
+    _add_files(erase)
+    erase.add_argument(
+        "--region",
+        action="append",
+        default=[],
+        metavar="X,Y,W,H[@START-END]",
+        help=f"where captions are, fractions of the displayed picture, and when, in seconds; at most {MAX_REGIONS};"
+        " default: the bottom quarter",
+    )
+    erase.add_argument("--quality", choices=[quality.value for quality in Quality], default=Quality.NORMAL.value)
+    erase.add_argument("--upscale", action="store_true", help="double the size as well")
+    _add_upscaling(erase)
+    _add_device(erase)
+    erase.set_defaults(command=_erase)
+
+    upscale = commands.add_parser("upscale", help="double the size of a video")
+    _add_files(upscale)
+    _add_upscaling(upscale)
+    _add_device(upscale)
+    upscale.set_defaults(command=_upscale)
+
+    doctor = commands.add_parser("doctor", help="check codecs, models and devices")
+    _add_device(doctor)
+    doctor.set_defaults(command=_doctor)
+
+    models = commands.add_parser("models", help="list the networks and the upscalers")
+    models.set_defaults(command=_models)
+    return parser
+
+
+def _add_files(command: argparse.ArgumentParser) -> None:
+    command.add_argument("input", type=Path, metavar="IN")
+    command.add_argument("output", type=Path, metavar="OUT", help="an MP4 file; replaced only by a complete result")
+    command.add_argument("--report", type=Path, metavar="DIR", help="folder for report, captions and pictures")
+
+
+def _add_upscaling(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--bitrate-mbps", type=int, default=DEFAULT_BITRATE_MBPS, metavar="N", help="1-100")
+    command.add_argument("--model", choices=sorted(UPSCALERS), default=DEFAULT_UPSCALER, metavar="NAME")
+
+
+def _add_device(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--device", choices=[device.value for device in Device], default=Device.CPU.value)
+
+
+def _run(options: argparse.Namespace) -> int:
+    match = _S3_URI.fullmatch(options.work_order)
+    if match is None:
+        raise InvalidRequestError(f"{options.work_order} is not s3://BUCKET/jobs/ID/work_order.json")
+    with tempfile.TemporaryDirectory(prefix="smart-erase-") as scratch:
+        workspace = S3Workspace(match["bucket"], JobKeys(match["job_id"]), Path(scratch))
+        return run_in_workspace(workspace, Stage(options.stage), options.segment, Device(options.device))
+
+
+def run_in_workspace(workspace: Workspace, stage: Stage, segment: int, device: Device) -> int:
+    """Run one stage of the job in ``workspace``; a bad input is left there as the job's error."""
+    order = WorkOrder.model_validate_json(workspace.read(workspace.keys.work_order))
+
+    def report_progress(progress: StageProgress) -> None:
+        key = workspace.keys.progress(progress.stage, progress.segment)
+        workspace.write(key, progress.model_dump_json().encode())
+
+    try:
+        run_stage(StageJob(workspace, order, report_progress, device=device), stage, segment)
+    except SmartEraseError as error:
+        failure = JobError(code=error.code, message=error.message)
+        workspace.write(workspace.keys.error, failure.model_dump_json().encode())
+        raise
+    return EXIT_DONE
+
+
+def _erase(options: argparse.Namespace) -> int:
+    try:
+        regions = tuple(parse_region(text) for text in options.region)
+        settings = EraseSettings(captions=CaptionErasure(regions=regions), quality=options.quality)
+        upscale = UpscaleSettings(bitrate_mbps=options.bitrate_mbps) if options.upscale else None
+    except ValidationError as error:
+        raise InvalidRequestError(_first_problem(error)) from error
+    return _process(options, settings, upscale)
+
+
+def _upscale(options: argparse.Namespace) -> int:
+    try:
+        settings = UpscaleSettings(bitrate_mbps=options.bitrate_mbps)
+    except ValidationError as error:
+        raise InvalidRequestError(_first_problem(error)) from error
+    return _process(options, None, settings)
+
+
+def parse_region(text: str) -> Region:
+    """Read ``X,Y,W,H`` or ``X,Y,W,H@START-END``.
+
+    Raises:
+        InvalidRequestError: when it is neither.
+        ValidationError: when a number is out of bounds.
+    """
+    match = _REGION.fullmatch(text)
+    try:
+        assert match is not None
+        x, y, width, height = (float(part) for part in match["box"].split(","))
+    except (AssertionError, ValueError) as error:
+        raise InvalidRequestError(f"--region {text}: write X,Y,W,H or X,Y,W,H@START-END") from error
+    ranges = ()
+    if match["start"] is not None:
+        ranges = (TimeRange(start_seconds=float(match["start"]), end_seconds=float(match["end"])),)
+    return Region(x=x, y=y, width=width, height=height, time_ranges=ranges)
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in problem["loc"])
+    return f"{place}: {problem['msg']}" if place else str(problem["msg"])
+
+
+def _process(options: argparse.Namespace, erase: EraseSettings | None, upscale: UpscaleSettings | None) -> int:
+    _check_output(options.input, options.output)
+    if options.report is not None and options.report.exists() and not options.report.is_dir():
+        raise InvalidRequestError(f"--report {options.report} is a file; name a folder")
+    facts = probe_video(options.input)
+    order = WorkOrder(
+        job_id=None,
+        source=ObjectRef(bucket="", key=str(options.input.resolve())),
+        source_facts=facts.to_source_facts(),
+        erase=erase,
+        upscale=upscale,
+    )
+    # Beside the output: a video's worth of pieces may not fit where temporary files usually go.
+    with (
+        tempfile.TemporaryDirectory(prefix=".smart-erase-", dir=options.output.resolve().parent) as folder,
+        ProgressBar(sys.stderr) as bar,
+    ):
+        workspace = LocalWorkspace(Path(folder))
+        job = StageJob(workspace, order, bar.show, device=Device(options.device), upscaler_name=options.model)
+        run_all(job)
+        manifest = ResultManifest.model_validate_json(workspace.read(workspace.keys.result_manifest))
+        _deliver(workspace, manifest, options.output, options.report)
+    found = " (no caption was found)" if manifest.nothing_found else ""
+    print(f"{options.output}: {manifest.width}x{manifest.height}, {manifest.frame_count} frames{found}")
+    return EXIT_DONE
+
+
+def _check_output(source: Path, output: Path) -> None:
+    if not output.resolve().parent.is_dir():
+        raise InvalidRequestError(f"there is no folder {output.resolve().parent}")
+    if output.is_dir():
+        raise InvalidRequestError(f"{output} is a folder; name a file")
+    if output.suffix.lower() != ".mp4":
+        raise InvalidRequestError(f"{output}: the output is an MP4; give it a name that ends in .mp4")
+    if output.exists() and source.exists() and output.samefile(source):
+        raise InvalidRequestError(f"{output} is the input; name another output")
+
+
+def _deliver(workspace: Workspace, manifest: ResultManifest, output: Path, report: Path | None) -> None:
+    files = manifest.files.model_dump(exclude_none=True)
+    if report is not None:
+        report.mkdir(parents=True, exist_ok=True)
+        for name, key in files.items():
+            if name != "video":
+                path = workspace.fetch(key)
+                copy_atomically(path, report / path.name)
+    copy_atomically(workspace.fetch(files["video"]), output)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    problems = [f"FFmpeg: {name} is missing" for name in missing_codecs()]
+    for card in list_models():
+        try:
+            verified_path(card.name)
+        except ModelError as error:
+            problems.append(str(error))
+    device = Device(options.device)
+    try:
+        session = open_session(list_models()[0].name, device)
+        print(f"networks run on: {session.provider}")
+    except ModelError as error:
+        problems.append(f"--device {device.value}: {error}")
+    print(f"onnxruntime was built for: {', '.join(available_devices())}")
+    print(f"H.264 encoder: {'NVENC' if nvenc_works() else 'libx264'}")
+    print(f"models: {len(list_models())} listed")
+    print(f"free disk in {tempfile.gettempdir()}: {shutil.disk_usage(tempfile.gettempdir()).free / 1e9:.1f} GB")
+    for problem in problems:
+        print(f"problem: {problem}", file=sys.stderr)
+    return EXIT_CRASH if problems else EXIT_DONE
+
+
+def _models(_options: argparse.Namespace) -> int:
+    for card in list_models():
+        try:
+            place = str(locate(card))
+        except ModelError:
+            place = "not installed"
+        print(f"{card.name}\t{card.task}\t{card.licence}\t{card.sha256[:12]}\t{place}")
+    for name in sorted(UPSCALERS):
+        print(f"{name}\tupscaler{' (default)' if name == DEFAULT_UPSCALER else ''}")
+    return EXIT_DONE

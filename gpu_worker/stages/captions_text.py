@@ -1,0 +1,60 @@
+"""The captions of a job as files for people and programs: SubRip, and JSON with boxes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from domain.detection import Box, CaptionEvent
+from gpu_worker.video.source import VideoFacts
+
+
+def to_srt(captions: Sequence[CaptionEvent]) -> str:
+    """Return the captions that could be read, as SubRip."""
+    readable = [caption for caption in captions if caption.text]
+    return "\n".join(
+        f"{number}\n{_timecode(caption.start_seconds)} --> {_timecode(caption.end_seconds)}\n{caption.text}\n"
+        for number, caption in enumerate(readable, 1)
+    )
+
+
+def to_json(captions: Sequence[CaptionEvent], facts: VideoFacts) -> str:
+    """Return all captions: when, where (coded pixels, and fractions of the displayed picture) and what they say."""
+    entries = [
+        {
+            "index": caption.index,
+            "start_seconds": round(caption.start_seconds, 3),
+            "end_seconds": round(caption.end_seconds, 3),
+            "start_frame": caption.start_frame,
+            "end_frame": caption.end_frame,
+            "box_pixels": caption.box.model_dump(),
+            "box_displayed": displayed_box(caption.box, facts),
+            "text": caption.text,
+            "confidence": round(caption.confidence, 3),
+        }
+        for caption in captions
+    ]
+    return json.dumps({"version": 1, "captions": entries}, ensure_ascii=False, indent=1)
+
+
+def displayed_box(box: Box, facts: VideoFacts) -> dict[str, float]:
+    """Return a box of coded pixels as ``x, y, width, height`` fractions of the picture as players show it."""
+    width, height = facts.width, facts.height
+    left, top, right, bottom = box.x0 / width, box.y0 / height, box.x1 / width, box.y1 / height
+    for _ in range(facts.rotation_degrees // 90):
+        # A counter-clockwise quarter turn takes (x, y) to (y, 1 - x).
+        left, top, right, bottom = top, 1 - right, bottom, 1 - left
+    if facts.mirrored:
+        left, right = 1 - right, 1 - left
+    return {
+        "x": round(left, 6),
+        "y": round(top, 6),
+        "width": round(right - left, 6),
+        "height": round(bottom - top, 6),
+    }
+
+
+def _timecode(seconds: float) -> str:
+    milliseconds = max(0, round(seconds * 1000))
+    minutes, rest = divmod(milliseconds, 60_000)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d},{rest % 1000:03d}"

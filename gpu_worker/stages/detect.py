@@ -1,0 +1,93 @@
+"""The detect stage: decodes the whole video once and writes ``detection.json``: shots, and captions where asked for."""
+
+from __future__ import annotations
+
+from domain.detection import CaptionEvent, Detection
+from domain.job import Stage
+from domain.regions import Region
+from gpu_worker.stages.job import Finder, Progress, StageJob, StageRecord
+from gpu_worker.stages.lookahead import run_ahead
+from gpu_worker.video.reader import DecodeReport, FrameReader
+from gpu_worker.video.shots import ShotFinder
+from gpu_worker.video.source import VideoFacts, probe_video
+
+_DECODED_AHEAD = 8
+#: Containers that can only be read from the front, or whose pts start anew, are one piece.
+_UNSEEKABLE_CONTAINERS = frozenset({"ts", "mpg", "wtv", "ogg"})
+
+
+def detect(job: StageJob) -> None:
+    """Write the detection, unless it is there.
+
+    Raises:
+        BadSourceError: one of its subclasses, when the file has no picture to show.
+    """
+    keys = job.workspace.keys
+    if job.workspace.exists(keys.detection):
+        return
+    path = job.workspace.source(job.order.source)
+    facts = probe_video(path)
+    reader = FrameReader(path, facts)
+    progress = Progress(job, Stage.DETECT, 0, round((facts.duration_seconds or 0) * facts.frame_rate))
+    detection = _detected(facts, reader, _finder(job, facts), progress)
+    job.leave_record(
+        StageRecord(
+            stage=Stage.DETECT,
+            seconds=progress.seconds,
+            frames=detection.frame_count,
+            warnings=_warnings(reader.report, facts),
+        )
+    )
+    job.workspace.write(keys.detection, detection.model_dump_json().encode())
+    progress.finish(detection.frame_count)
+
+
+def _detected(facts: VideoFacts, reader: FrameReader, finder: Finder | None, progress: Progress) -> Detection:
+    shots = ShotFinder(facts.width, facts.height)
+    first_pts: int | None = None
+    last_pts = 0
+    for frame in run_ahead(reader.frames(), _DECODED_AHEAD):
+        first_pts = frame.pts if first_pts is None else first_pts
+        last_pts = frame.pts
+        shots.process_frame(frame)
+        if finder is not None:
+            finder.process_frame(frame, float((frame.pts - first_pts) * facts.time_base))
+        progress.advance_to(frame.index + 1)
+    assert first_pts is not None
+    captions: tuple[CaptionEvent, ...] = () if finder is None else finder.flush()
+    return Detection(
+        frame_count=reader.report.frames,
+        time_base=str(facts.time_base),
+        first_pts=first_pts,
+        duration_seconds=float((last_pts - first_pts) * facts.time_base + 1 / facts.frame_rate),
+        seekable=reader.report.is_sound and facts.container not in _UNSEEKABLE_CONTAINERS,
+        shots=shots.flush(),
+        captions=captions,
+    )
+
+
+def _finder(job: StageJob, facts: VideoFacts) -> Finder | None:
+    if job.order.erase is None:
+        return None
+    regions = job.order.erase.captions.regions
+    if facts.mirrored:
+        # The finder knows turns, not mirrors: give it the regions as they are before the mirror.
+        regions = tuple(_mirrored(region) for region in regions)
+    return job.open_finder(facts, regions, job.device)
+
+
+def _mirrored(region: Region) -> Region:
+    return region.model_copy(update={"x": max(0.0, 1 - region.x - region.width)})
+
+
+def _warnings(report: DecodeReport, facts: VideoFacts) -> tuple[str, ...]:
+    warnings = []
+    if report.damaged_packets:
+        warnings.append(f"{report.damaged_packets} damaged packets of the video stream were left out")
+    if report.repaired_timestamps:
+        warnings.append(f"{report.repaired_timestamps} frames had no usable timestamp and were given one")
+    if report.resized_frames:
+        warnings.append(f"{report.resized_frames} frames of another size were scaled to {facts.width}x{facts.height}")
+    if facts.has_alpha:
+        warnings.append(f"the transparency of {facts.pixel_format} was dropped: H.264 has none")
+    return tuple(warnings)

@@ -1,0 +1,131 @@
+"""The erase stage: removes the captions of one segment. An upscale gets patches; else the piece is encoded here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from domain.detection import CaptionEvent, Detection
+from domain.job import Quality, Stage
+from domain.work_order import Segment
+from gpu_worker.fill.eraser import EraseReport, erase
+from gpu_worker.stages.encoding import Picture, counted, encode_piece, picture_format
+from gpu_worker.stages.job import EraseRecord, PatchFile, Progress, StageJob
+from gpu_worker.stages.lookahead import run_ahead
+from gpu_worker.video.encoders import RateTarget
+from gpu_worker.video.frame import Frame, Patch
+from gpu_worker.video.patches import PatchWriter, apply_patches
+from gpu_worker.video.reader import FrameReader
+from gpu_worker.video.remux import can_pass_through
+from gpu_worker.video.source import VideoFacts, probe_video
+
+_DECODED_AHEAD = 8
+_PIECE_NAME = "erased.mp4"
+
+
+def erase_segment(job: StageJob, index: int) -> None:
+    """Leave the record of one segment, after its patches or its piece, unless it is there.
+
+    Raises:
+        BadSourceError: one of its subclasses, when the source cannot be decoded again.
+    """
+    if job.is_done(Stage.ERASE, index):
+        return
+    assert job.order.erase is not None
+    detection, segment = job.detection(), job.segment(index)
+    path = job.workspace.source(job.order.source)
+    facts = probe_video(path)
+    total = segment.end_frame - segment.start_frame
+    progress = Progress(job, Stage.ERASE, index, total)
+    events = tuple(
+        e for e in detection.captions if e.start_frame < segment.end_frame > segment.start_frame < e.end_frame
+    )
+    if _has_nothing_to_do(job, detection, events):
+        record = EraseRecord(stage=Stage.ERASE, segment=index, seconds=progress.seconds, frames=0, outcome="nothing")
+    else:
+        reader = FrameReader(path, facts)
+        report = EraseReport()
+        frames = run_ahead(reader.segment(segment), _DECODED_AHEAD)
+        changed = erase(frames, events, detection.shots, Quality(job.order.erase.quality), report=report)
+        if job.order.upscale is not None:
+            record = _write_patches(job, segment, changed, facts, progress)
+        else:
+            record = _write_piece(job, segment, changed, (facts, detection), progress)
+        record = record.model_copy(
+            update={
+                "seconds": progress.seconds,
+                "frames_changed": report.frames_changed,
+                "pixels_masked": report.pixels_masked,
+                "pixels_from_frames": report.pixels_from_frames,
+            }
+        )
+    job.leave_record(record)
+    progress.finish(total)
+
+
+def _has_nothing_to_do(job: StageJob, detection: Detection, events: tuple[CaptionEvent, ...]) -> bool:
+    if job.order.upscale is not None:
+        return not events
+    # Without an upscale all pieces must be encoded, or none: pieces of two encoders do not join.
+    return not detection.captions and can_pass_through(job.workspace.source(job.order.source))
+
+
+def _write_patches(
+    job: StageJob,
+    segment: Segment,
+    changed: Iterator[tuple[Frame, tuple[Patch, ...]]],
+    facts: VideoFacts,
+    progress: Progress,
+) -> EraseRecord:
+    folder = job.workspace.scratch / f"patches-{segment.index:05d}"
+    folder.mkdir(parents=True, exist_ok=True)
+    frames = 0
+    with PatchWriter(folder, facts.bit_depth) as writer:
+        for frame, patches in changed:
+            writer.write(frame.index, patches)
+            frames += 1
+            progress.advance_to(frames)
+    for stream in writer.streams:
+        job.workspace.publish(stream.path, job.workspace.keys.segment_file(segment.index, stream.path.name))
+    return EraseRecord(
+        stage=Stage.ERASE,
+        segment=segment.index,
+        seconds=0,
+        frames=frames,
+        outcome="patches",
+        patches=tuple(PatchFile(name=stream.path.name, box=stream.box) for stream in writer.streams),
+    )
+
+
+def _write_piece(
+    job: StageJob,
+    segment: Segment,
+    changed: Iterator[tuple[Frame, tuple[Patch, ...]]],
+    source: tuple[VideoFacts, Detection],
+    progress: Progress,
+) -> EraseRecord:
+    facts, detection = source
+    target = (picture_format(facts, detection, scale=1), RateTarget())
+    piece, frames = encode_piece(job, segment, counted(_clean(changed), progress), target, _PIECE_NAME)
+    warnings = []
+    if (piece.width, piece.height) != (facts.width, facts.height):
+        warnings.append(
+            f"the picture was padded from {facts.width}x{facts.height} to {piece.width}x{piece.height}:"
+            " H.264 in 4:2:0 has even sides"
+        )
+    if facts.field_order != target[0].coded_field_order:
+        warnings.append("the video is interlaced, but was coded as progressive: its height is no multiple of 4")
+    return EraseRecord(
+        stage=Stage.ERASE,
+        segment=segment.index,
+        seconds=0,
+        frames=frames,
+        outcome="piece",
+        piece=piece,
+        warnings=tuple(warnings),
+    )
+
+
+def _clean(changed: Iterator[tuple[Frame, tuple[Patch, ...]]]) -> Iterator[Picture]:
+    for frame, patches in changed:
+        clean = apply_patches(frame, patches)
+        yield (clean.y, clean.u, clean.v), clean.pts

@@ -1,0 +1,64 @@
+"""Runs one part of a stage ahead of the next in a thread: decoding, changing, encoding overlap in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator
+from queue import Full, Queue
+from threading import Event, Thread
+from typing import TypeVar
+
+_T = TypeVar("_T")
+#: How long a thread waits before it looks whether it is still wanted.
+_POLL_SECONDS = 0.2
+
+
+class _End:
+    """Follows the last item; carries the exception that ended the source, if any."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+
+
+def run_ahead(items: Iterable[_T], depth: int) -> Generator[_T]:
+    """Yield ``items`` in order while a thread makes up to ``depth`` more of them.
+
+    The heavy parts of a stage (FFmpeg, OpenCV, onnxruntime) release the interpreter's lock, so the threads really run
+    side by side. An exception of the source is raised here; closing this generator early ends the thread and closes
+    the source.
+    """
+    queue: Queue[_T | _End] = Queue(depth)
+    unwanted = Event()
+    thread = Thread(target=_produce, args=(iter(items), queue, unwanted), daemon=True)
+    thread.start()
+    try:
+        while not isinstance(item := queue.get(), _End):
+            yield item
+        if item.error is not None:
+            raise item.error
+    finally:
+        unwanted.set()
+        thread.join()
+
+
+def _produce(items: Iterator[_T], queue: Queue[_T | _End], unwanted: Event) -> None:
+    end = _End(None)
+    try:
+        for item in items:
+            if not _put(queue, item, unwanted):
+                break
+    except BaseException as error:  # noqa: BLE001  it is raised again where the items are used
+        end = _End(error)
+    finally:
+        if isinstance(items, Generator):
+            items.close()
+    _put(queue, end, unwanted)
+
+
+def _put(queue: Queue[_T | _End], item: _T | _End, unwanted: Event) -> bool:
+    while not unwanted.is_set():
+        try:
+            queue.put(item, timeout=_POLL_SECONDS)
+        except Full:
+            continue
+        return True
+    return False
