@@ -193,7 +193,7 @@ def parse_region(text: str) -> Region:
         x, y, width, height = (float(part) for part in match["box"].split(","))
     except (AssertionError, ValueError) as error:
         raise InvalidRequestError(f"--region {text}: write X,Y,W,H or X,Y,W,H@START-END") from error
-    ranges = ()
+    ranges: tuple[TimeRange, ...] = ()
     if match["start"] is not None:
         ranges = (TimeRange(start_seconds=float(match["start"]), end_seconds=float(match["end"])),)
     return Region(x=x, y=y, width=width, height=height, time_ranges=ranges)

@@ -37,7 +37,9 @@ def erase_segment(job: StageJob, index: int) -> None:
     total = segment.end_frame - segment.start_frame
     progress = Progress(job, Stage.ERASE, index, total)
     events = tuple(
-        e for e in detection.captions if e.start_frame < segment.end_frame > segment.start_frame < e.end_frame
+        event
+        for event in detection.captions
+        if event.start_frame < segment.end_frame and event.end_frame > segment.start_frame
     )
     if _has_nothing_to_do(job, detection, events):
         record = EraseRecord(stage=Stage.ERASE, segment=index, seconds=progress.seconds, frames=0, outcome="nothing")
