@@ -24,10 +24,13 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 _OWNER_INDEX = "by_owner"
+_JOBS_PER_READ = 100
+_MAX_READS_PER_PAGE = 10
 _CONDITION_FAILED = "ConditionalCheckFailedException"
 # Fixed width, so that the order of the strings is the order in time.
 _TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 _TEXT_FIELDS = ("job_id", "owner", "status", "stage")
+_NUMBER_FIELDS = ("progress_percent", "segment_count")
 _TIME_FIELDS = ("created_at", "started_at", "finished_at")
 _DOCUMENT_FIELDS = ("request", "source_object", "source_facts", "error", "result_keys", "result_facts")
 
@@ -35,7 +38,7 @@ _Item = dict[str, "AttributeValueTypeDef"]
 
 
 @dataclass(frozen=True, slots=True)
-class JobPage:
+class RecordPage:
     """Some jobs, newest first, and the cursor behind the last one if more may follow."""
 
     jobs: tuple[Job, ...]
@@ -73,7 +76,7 @@ class JobsTable:
             raise JobNotFoundError(f"there is no job {job_id}", field="job_id")
         return job
 
-    def page(self, owner: str, limit: int, cursor: str | None = None, status: JobStatus | None = None) -> JobPage:
+    def page(self, owner: str, limit: int, cursor: str | None = None, status: JobStatus | None = None) -> RecordPage:
         """List jobs of ``owner``, newest first, at most ``limit``.
 
         Raises:
@@ -81,11 +84,15 @@ class JobsTable:
         """
         start = _decode_cursor(cursor, owner) if cursor else None
         jobs: list[Job] = []
-        while True:
-            items, start = self._query(owner, limit - len(jobs), start, status)
+        for _ in range(_MAX_READS_PER_PAGE):
+            items, start = self._query(owner, _JOBS_PER_READ if status else limit + 1, start, status)
             jobs += [_from_item(item) for item in items]
-            if start is None or len(jobs) >= limit:
-                return JobPage(tuple(jobs), _encode_cursor(start) if start else None)
+            if len(jobs) > limit:
+                return RecordPage(tuple(jobs[:limit]), _encode_cursor(_list_key(jobs[limit - 1])))
+            if start is None:
+                return RecordPage(tuple(jobs), None)
+        # A status that is rare among very many jobs: a short page, and a cursor to go on from.
+        return RecordPage(tuple(jobs), _encode_cursor(start) if start else None)
 
     def set_source(self, job_id: str, source: ObjectRef) -> None:
         """Note where the fetched source lies.
@@ -104,13 +111,22 @@ class JobsTable:
         active = frozenset(status for status in JobStatus if not status.is_final)
         self._update(job_id, active, {"stage": {"S": stage}})
 
+    def set_segment_count(self, job_id: str, segment_count: int) -> None:
+        """Note into how many pieces the job was cut, so that its progress can be told.
+
+        Raises:
+            InvalidTransitionError: the job is not running.
+        """
+        values: _Item = {"stage": {"S": Stage.PLAN}, "segment_count": {"N": str(segment_count)}}
+        self._update(job_id, frozenset({JobStatus.RUNNING}), values)
+
     def start(self, job_id: str, facts: SourceFacts, now: datetime) -> None:
         """QUEUED to RUNNING, with what the probe found; the same call again changes nothing.
 
         Raises:
             InvalidTransitionError: the job has ended (it was cancelled, for instance).
         """
-        values = {"started_at": _time(now), "stage": {"S": Stage.DETECT}, "source_facts": _document(facts)}
+        values: _Item = {"started_at": _time(now), "stage": {"S": Stage.DETECT}, "source_facts": _document(facts)}
         self._transition(job_id, JobStatus.RUNNING, values)
 
     def succeed(self, job_id: str, keys: Mapping[str, str], facts: ResultFacts, now: datetime) -> None:
@@ -203,7 +219,7 @@ def _document(model: BaseModel) -> AttributeValueTypeDef:
 
 
 def _to_item(job: Job) -> _Item:
-    item: _Item = {"progress_percent": {"N": str(job.progress_percent)}}
+    item: _Item = {name: {"N": str(getattr(job, name))} for name in _NUMBER_FIELDS}
     for name in _TEXT_FIELDS:
         if (text := getattr(job, name)) is not None:
             item[name] = {"S": str(text)}
@@ -219,10 +235,14 @@ def _to_item(job: Job) -> _Item:
 
 
 def _from_item(item: Mapping[str, AttributeValueTypeDef]) -> Job:
-    fields: dict[str, Any] = {"request": None, "progress_percent": int(item["progress_percent"]["N"])}
+    fields: dict[str, Any] = {"request": None} | {name: int(item[name]["N"]) for name in _NUMBER_FIELDS}
     fields |= {name: item[name]["S"] for name in (*_TEXT_FIELDS, *_TIME_FIELDS) if name in item}
     fields |= {name: json.loads(item[name]["S"]) for name in _DOCUMENT_FIELDS if name in item}
     return Job.model_validate(fields)
+
+
+def _list_key(job: Job) -> _Item:
+    return {"job_id": {"S": job.job_id}, "created_at": _time(job.created_at)}
 
 
 def _encode_cursor(key: Mapping[str, AttributeValueTypeDef]) -> str:

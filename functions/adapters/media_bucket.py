@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 from pydantic import BaseModel, ValidationError
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 _Document = TypeVar("_Document", bound=BaseModel)
+# At most ten parts wait in memory; 1 GB makes 64 of them.
+_TRANSFER = TransferConfig(multipart_chunksize=16 << 20, max_concurrency=4)
 # 403 too: without the right to list, S3 does not tell a missing object from a forbidden one.
 _MISSING = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NotFound", "NoSuchBucket", "403", "AccessDenied"})
 
@@ -46,7 +49,7 @@ class MediaBucket:
         Raises:
             SourceNotFoundError: it does not exist, or may not be read.
         """
-        version = {"VersionId": ref.version_id} if ref.version_id else {}
+        version: dict[str, Any] = {"VersionId": ref.version_id} if ref.version_id else {}
         try:
             answer = self._client.head_object(Bucket=ref.bucket, Key=ref.key, **version)
         except ClientError as error:
@@ -112,6 +115,10 @@ class MediaBucket:
         self._client.put_object(
             Bucket=self.name, Key=key, Body=document.model_dump_json().encode(), ContentType="application/json"
         )
+
+    def store(self, key: str, body: IO[bytes]) -> None:
+        """Write what ``body`` yields, in parts as it comes; nothing is left behind if reading it fails."""
+        self._client.upload_fileobj(body, self.name, key, Config=_TRANSFER)
 
     def progress_reports(self, job_id: str) -> tuple[StageProgress, ...]:
         """Read what the worker stages of a job last reported."""

@@ -183,6 +183,7 @@ class Job(_Border):
     finished_at: AwareDatetime | None = None
     stage: Stage | None = None
     progress_percent: Annotated[int, Field(ge=0, le=100)] = 0
+    segment_count: Annotated[int, Field(ge=1)] = 1
     source_object: ObjectRef | None = None
     source_facts: SourceFacts | None = None
     error: JobError | None = None

@@ -82,7 +82,7 @@ def require_public_address(address: str) -> None:
     """Refuse an IP address that is not on the public internet.
 
     Private, loopback, link-local (cloud metadata), carrier-grade NAT, multicast, documentation and reserved addresses
-    are refused; so is an IPv6 address that carries such an IPv4 address within (mapped, compatible, 6to4, Teredo, NAT64).
+    are refused; so is an IPv6 address that carries such an IPv4 address within (mapped, compatible, 6to4, NAT64).
 
     Raises:
         BlockedAddressError: when it is not public.

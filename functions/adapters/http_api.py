@@ -1,0 +1,177 @@
+"""The HTTP side of the API's functions: routing, validation, and the one place where an error becomes a status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Literal
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError as RouteNotFoundError
+from aws_lambda_powertools.event_handler.openapi.exceptions import (
+    RequestUnsupportedContentType,
+    RequestValidationError,
+)
+from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
+from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_HTTP
+from pydantic import BaseModel, ConfigDict
+
+from adapters.observed import Handler, logger, observed
+from domain.errors import (
+    BadSourceError,
+    ConflictError,
+    InvalidRequestError,
+    NotFoundError,
+    SmartEraseError,
+)
+from domain.job import DEFAULT_OWNER
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+_PROBLEM_JSON = "application/problem+json"
+_JSON = "application/json"
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+#: First match wins; a class that is not here is a fault of ours.
+_STATUSES: tuple[tuple[type[SmartEraseError], HTTPStatus], ...] = (
+    (InvalidRequestError, HTTPStatus.BAD_REQUEST),
+    (NotFoundError, HTTPStatus.NOT_FOUND),
+    (ConflictError, HTTPStatus.CONFLICT),
+    (BadSourceError, HTTPStatus.UNPROCESSABLE_ENTITY),
+)
+
+
+class Problem(BaseModel):
+    """Why a request was refused (RFC 9457). ``code`` is stable, ``detail`` is for people."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: Literal["about:blank"] = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str
+    field: str | None = None
+    allowed: str | None = None
+    request_id: str
+
+
+def owner_of(_router: APIGatewayHttpRouter) -> str:
+    """Return whose request this is: the one place that access keys will change."""
+    return DEFAULT_OWNER
+
+
+def problems(*statuses: HTTPStatus) -> dict[int, Any]:
+    """Describe the refusals of a route for the OpenAPI document."""
+    return {
+        int(status): {
+            "description": status.phrase,
+            "content": {_PROBLEM_JSON: {"model": Problem}},
+        }
+        for status in (*statuses, HTTPStatus.INTERNAL_SERVER_ERROR)
+    }
+
+
+def new_router() -> APIGatewayHttpRouter:
+    """Return an empty router for the routes of one function."""
+    make: Callable[[], APIGatewayHttpRouter] = APIGatewayHttpRouter
+    return make()
+
+
+def new_api(*routers: APIGatewayHttpRouter) -> APIGatewayHttpResolver:
+    """Return an API that validates requests against the routes' types and answers every error as a problem."""
+    api = APIGatewayHttpResolver(enable_validation=True)
+    for router in routers:
+        api.include_router(router)
+    refusals = _Refusals(api)
+    handlers: dict[type[Exception], Callable[[Any], Response[str]]] = {
+        SmartEraseError: refusals.of_domain,
+        RequestValidationError: refusals.of_validation,
+        RequestUnsupportedContentType: refusals.of_content_type,
+        UnicodeDecodeError: refusals.of_encoding,
+        RouteNotFoundError: refusals.of_route,
+        Exception: refusals.of_crash,
+    }
+    for error, handler in handlers.items():
+        api.exception_handler(error)(handler)
+    return api
+
+
+class _Refusals:
+    """Turns errors into problems."""
+
+    def __init__(self, api: APIGatewayHttpResolver) -> None:
+        self._api = api
+
+    def of_domain(self, error: SmartEraseError) -> Response[str]:
+        status = next((status for cls, status in _STATUSES if isinstance(error, cls)), None)
+        if status is None:
+            return self.of_crash(error)
+        return self._problem(status, error.code, error.message, field=error.field, allowed=error.allowed)
+
+    def of_validation(self, error: RequestValidationError) -> Response[str]:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+        return self._problem(HTTPStatus.BAD_REQUEST, "InvalidRequest", _in_plain_words(where, first), field=where)
+
+    def of_content_type(self, _error: RequestUnsupportedContentType) -> Response[str]:
+        detail = f"send the request as {_JSON}"
+        return self._problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", detail, allowed=_JSON)
+
+    def of_encoding(self, _error: UnicodeDecodeError) -> Response[str]:
+        return self._problem(HTTPStatus.BAD_REQUEST, "InvalidRequest", "the body is not UTF-8", field="body")
+
+    def of_route(self, _error: RouteNotFoundError) -> Response[str]:
+        return self._problem(HTTPStatus.NOT_FOUND, "RouteNotFound", "there is no such operation")
+
+    def of_crash(self, error: Exception) -> Response[str]:
+        logger.exception("crashed", exc_info=error)
+        detail = "the service failed on this request; quote the request ID when asking for help"
+        return self._problem(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError", detail)
+
+    def _problem(
+        self, status: HTTPStatus, code: str, detail: str, *, field: str | None = None, allowed: str | None = None
+    ) -> Response[str]:
+        logger.info("refused", status=status, code=code, reason=detail)
+        problem = Problem(
+            title=status.phrase,
+            status=status,
+            detail=detail,
+            code=code,
+            field=field,
+            allowed=allowed,
+            request_id=self._api.current_event.request_context.request_id,
+        )
+        return Response(status, content_type=_PROBLEM_JSON, body=problem.model_dump_json(exclude_none=True))
+
+
+def http_handler(router: APIGatewayHttpRouter) -> Handler:
+    """Make a Lambda handler of a router's routes."""
+    api = new_api(router)
+
+    def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+        return api.resolve(_as_json_only(event), context)
+
+    return observed(handle, correlation_id_path=API_GATEWAY_HTTP)
+
+
+def _as_json_only(event: dict[str, Any]) -> dict[str, Any]:
+    """Return the event, its content type hidden behind one that is refused if it is a form.
+
+    The resolver would read forms as if they were JSON objects of texts.
+    """
+    headers = event.get("headers", {})
+    if not headers.get("content-type", "").startswith(_FORMS):
+        return event
+    return {**event, "headers": {**headers, "content-type": "form"}}
+
+
+def _in_plain_words(where: str, error: dict[str, Any]) -> str:
+    if error["type"] == "extra_forbidden":
+        return f"the field {where} is not known"
+    if error["type"] == "missing":
+        return f"{where} is required"
+    if error["type"] == "json_invalid":
+        return "the body is not JSON"
+    return f"{where}: {str(error['msg']).removeprefix('Value error, ')}"

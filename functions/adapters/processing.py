@@ -1,0 +1,130 @@
+"""What the state machine's functions do with a job: fetch, probe, plan, record the result or the failure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import IO, TYPE_CHECKING
+
+from domain import limits, planning
+from domain.detection import Detection
+from domain.errors import InvalidTransitionError
+from domain.failure import job_error
+from domain.job import Job, JobError, JobRequest, ObjectRef, ResultFacts, SourceFacts, Stage
+from domain.storage_keys import JobKeys
+from domain.work_order import Plan, ResultManifest, WorkOrder
+
+if TYPE_CHECKING:
+    from adapters.jobs_table import JobsTable
+    from adapters.media_bucket import MediaBucket, ObjectFacts
+    from adapters.source_fetcher import SourceFetcher
+
+# The function has 900 seconds, and wants some to end in good order.
+_FETCH_SECONDS = 840.0
+
+
+class MissingOutputError(Exception):
+    """Raised when a stage that ended well has left no output: a fault of ours, not of the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Processing:
+    """The steps of one job. ``clock`` tells the present time in UTC."""
+
+    jobs: JobsTable
+    media: MediaBucket
+    fetcher: SourceFetcher
+    clock: Callable[[], datetime]
+
+    def fetch_source(self, job_id: str) -> int:
+        """Stream the file behind a job's URL into the bucket; return its size in bytes.
+
+        Raises:
+            BadSourceError, InvalidRequestError: see ``SourceFetcher.download``.
+            InvalidTransitionError: the job was cancelled.
+        """
+        self.jobs.enter_stage(job_id, Stage.FETCH)
+        url = _request(self.jobs.get(job_id)).source.url
+        assert url is not None  # only such a job is sent here
+        key = JobKeys(job_id).fetched_source
+
+        def store(body: IO[bytes]) -> None:
+            self.media.store(key, body)
+
+        size_bytes = self.fetcher.download(url, store, _FETCH_SECONDS)
+        self.jobs.set_source(job_id, ObjectRef(bucket=self.media.name, key=key))
+        return size_bytes
+
+    def probe_source(self, job_id: str, probe: Callable[[ObjectFacts], SourceFacts]) -> tuple[str, WorkOrder]:
+        """Look into the source, write the work order, set the job running; return the order's address and the order.
+
+        Raises:
+            BadSourceError: what was asked for cannot work on this file.
+            InvalidTransitionError: the job was cancelled.
+        """
+        self.jobs.enter_stage(job_id, Stage.PROBE)
+        job = self.jobs.get(job_id)
+        request = _request(job)
+        assert job.source_object is not None  # set at submission or by fetch_source
+        found = self.media.head(job.source_object)
+        limits.check_size(found.size_bytes)
+        facts = probe(found)
+        limits.check_source(facts, request.erase, request.upscale)
+        order = WorkOrder(
+            job_id=job_id, source=found.ref, source_facts=facts, erase=request.erase, upscale=request.upscale
+        )
+        key = JobKeys(job_id).work_order
+        self.media.write(key, order)
+        self.jobs.start(job_id, facts, self.clock())
+        return self.media.uri(key), order
+
+    def plan_segments(self, job_id: str) -> Plan:
+        """Cut the video into pieces.
+
+        Raises:
+            MissingOutputError: detect has left nothing.
+            InvalidTransitionError: the job was cancelled.
+        """
+        keys = JobKeys(job_id)
+        detection = self.media.read(keys.detection, Detection)
+        if detection is None:
+            raise MissingOutputError(f"there is no {keys.detection}")
+        plan = planning.plan_segments(detection)
+        self.media.write(keys.plan, plan)
+        self.jobs.set_segment_count(job_id, len(plan.segments))
+        return plan
+
+    def record_result(self, job_id: str) -> ResultManifest:
+        """Mark a job as succeeded.
+
+        Raises:
+            MissingOutputError: assemble has left nothing.
+            InvalidTransitionError: the job was cancelled.
+        """
+        key = JobKeys(job_id).result_manifest
+        manifest = self.media.read(key, ResultManifest)
+        if manifest is None:
+            raise MissingOutputError(f"there is no {key}")
+        facts = ResultFacts.model_validate(manifest.model_dump(include=set(ResultFacts.model_fields)))
+        self.jobs.succeed(job_id, manifest.files.model_dump(exclude_none=True), facts, self.clock())
+        return manifest
+
+    def record_failure(self, job_id: str, error_name: str, cause: str) -> JobError:
+        """Mark a job as failed, unless it has ended already; return why it failed.
+
+        Raises:
+            JobNotFoundError: the execution has no job.
+        """
+        error = job_error(error_name, cause, self.media.read(JobKeys(job_id).error, JobError))
+        try:
+            self.jobs.fail(job_id, error, self.clock())
+        except InvalidTransitionError as ended:
+            # Cancelled, or ended while this report was on its way: what is recorded stands.
+            return JobError(code=ended.code, message=ended.message)
+        return error
+
+
+def _request(job: Job) -> JobRequest:
+    assert job.request is not None  # a job without a request has failed before it was started
+    return job.request

@@ -1,0 +1,143 @@
+"""Puts the parts together for one process: from settings to AWS clients to what the handlers call."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+from adapters.executions import Executions
+from adapters.job_reader import JobReader
+from adapters.jobs_table import JobsTable
+from adapters.links import LinkSigner, Signer
+from adapters.media_bucket import MediaBucket
+from adapters.processing import Processing
+from adapters.settings import Settings, current_settings
+from adapters.source_fetcher import SourceFetcher, connect_by_system, resolve_by_system
+from adapters.submission import Submission
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+    from adapters.once_per_key import OncePerKey
+
+# A function has seconds, not minutes: better a second attempt than one long wait.
+_PATIENCE: dict[str, Any] = {"connect_timeout": 3, "read_timeout": 20, "retries": {"total_max_attempts": 4}}
+_SESSION_SECONDS = 3600  # the longest that one role may have by way of another
+
+
+def system_clock() -> datetime:
+    """Return the present time in UTC."""
+    return datetime.now(UTC)
+
+
+class Service:
+    """Everything a handler may need, each part made when it is first asked for."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Callable[[], datetime] = system_clock,
+        fetcher: SourceFetcher | None = None,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._given_fetcher = fetcher
+
+    @cached_property
+    def s3(self) -> S3Client:
+        """Client for the buckets."""
+        return boto3.client("s3", config=Config(**_PATIENCE))
+
+    @cached_property
+    def jobs(self) -> JobsTable:
+        """The job records."""
+        return JobsTable(boto3.client("dynamodb", config=Config(**_PATIENCE)), self._settings.jobs_table)
+
+    @cached_property
+    def media(self) -> MediaBucket:
+        """The bucket."""
+        return MediaBucket(self.s3, self._settings.media_bucket, self._settings.source_buckets)
+
+    @cached_property
+    def links(self) -> LinkSigner:
+        """Links and upload forms."""
+        settings = self._settings
+        return LinkSigner(self._new_signer, settings.media_bucket, settings.link_lifetime_seconds, self._clock)
+
+    @cached_property
+    def reader(self) -> JobReader:
+        """What the API shows of jobs."""
+        return JobReader(self.jobs, self.media, self.links)
+
+    @cached_property
+    def submission(self) -> Submission:
+        """The ways into and out of the queue."""
+        executions = Executions(
+            boto3.client("stepfunctions", config=Config(**_PATIENCE)),
+            boto3.client("batch", config=Config(**_PATIENCE)),
+            self._settings.state_machine_arn,
+            self._settings.job_queue,
+        )
+        return Submission(self.jobs, self.media, executions, self._fetcher, self._clock)
+
+    @cached_property
+    def processing(self) -> Processing:
+        """The steps of the state machine."""
+        return Processing(self.jobs, self.media, self._fetcher, self._clock)
+
+    @cached_property
+    def once_per_key(self) -> OncePerKey:
+        """Idempotency keys."""
+        from adapters.once_per_key import OncePerKey  # noqa: PLC0415 - a tenth of a second that one function needs
+
+        client = boto3.client("dynamodb", config=Config(**_PATIENCE))
+        return OncePerKey(client, self._settings.idempotency_table)
+
+    @cached_property
+    def _fetcher(self) -> SourceFetcher:
+        if self._given_fetcher is not None:
+            return self._given_fetcher
+        return SourceFetcher(resolve_by_system, connect_by_system, ssl.create_default_context())
+
+    def _new_signer(self) -> Signer:
+        # Path style for an endpoint of one's own, where a bucket in the host name would lead nowhere.
+        endpoint = self._settings.public_s3_endpoint or None
+        config = Config(signature_version="s3v4", s3={"addressing_style": "path" if endpoint else "auto"})
+        if not self._settings.link_signer_role_arn:
+            return Signer(boto3.client("s3", endpoint_url=endpoint, config=config), expires_at=None)
+        session = boto3.client("sts", config=Config(**_PATIENCE)).assume_role(
+            RoleArn=self._settings.link_signer_role_arn, RoleSessionName="links", DurationSeconds=_SESSION_SECONDS
+        )["Credentials"]
+        client = boto3.client(
+            "s3",
+            endpoint_url=endpoint,
+            config=config,
+            aws_access_key_id=session["AccessKeyId"],
+            aws_secret_access_key=session["SecretAccessKey"],
+            aws_session_token=session["SessionToken"],
+        )
+        return Signer(client, session["Expiration"])
+
+
+_process_service: Service | None = None
+
+
+def current_service() -> Service:
+    """Return this process's service, made from the environment at the first call."""
+    global _process_service  # noqa: PLW0603 - one per process is what it is for
+    if _process_service is None:
+        _process_service = Service(current_settings())
+    return _process_service
+
+
+def use_service(service: Service | None) -> None:
+    """Let this process use another service; None for a new one from the environment at the next call."""
+    global _process_service  # noqa: PLW0603
+    _process_service = service

@@ -1,0 +1,113 @@
+"""Takes a request in: checks its source as far as that is possible at once, records the job, starts its execution."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from domain import limits
+from domain.errors import InvalidTransitionError, JobNotCancellableError, SmartEraseError
+from domain.failure import INTERNAL_ERROR
+from domain.inbox import request_from_metadata
+from domain.job import DEFAULT_OWNER, Job, JobError, JobRequest, JobStatus, ObjectRef
+
+if TYPE_CHECKING:
+    from adapters.executions import Executions
+    from adapters.jobs_table import JobsTable
+    from adapters.media_bucket import MediaBucket
+    from adapters.source_fetcher import SourceFetcher
+
+# A client waits for the answer meanwhile, and the HTTP API gives up after 30 seconds.
+_LOOK_SECONDS = 10.0
+# So that the same version of the same object has the same job ID, however often its event is delivered.
+_INBOX_NAMESPACE = uuid.UUID("3c6f9d4e-7d0b-5b43-9a55-0f6f6b1f3c11")
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """The ways into and out of the queue. ``clock`` tells the present time in UTC."""
+
+    jobs: JobsTable
+    media: MediaBucket
+    executions: Executions
+    fetcher: SourceFetcher
+    clock: Callable[[], datetime]
+
+    def submit(self, request: JobRequest, owner: str) -> Job:
+        """Record and start a job.
+
+        Raises:
+            InvalidRequestError: the source may not be read from there.
+            NotFoundError: the upload is unknown.
+            BadSourceError: the source does not exist, does not answer, or is too large.
+        """
+        job = Job(
+            job_id=str(uuid.uuid4()),
+            owner=owner,
+            request=request,
+            created_at=self.clock(),
+            source_object=self._check_source(request),
+        )
+        self.jobs.put_new(job)
+        try:
+            self.executions.start(job.job_id, fetch=job.source_object is None)
+        except Exception:
+            # The caller is told that it failed: no record may wait for an execution that never comes.
+            self.jobs.fail(job.job_id, INTERNAL_ERROR, self.clock())
+            raise
+        return job
+
+    def submit_from_inbox(self, ref: ObjectRef) -> Job:
+        """Record and start the job of an object version under ``inbox/``, once however often the event comes.
+
+        An object whose settings cannot be read gets a failed job that says why.
+        """
+        now = self.clock()
+        job_id = str(uuid.uuid5(_INBOX_NAMESPACE, f"{ref.bucket}/{ref.key}/{ref.version_id}"))
+        job = Job(job_id=job_id, owner=DEFAULT_OWNER, request=None, created_at=now, source_object=ref)
+        try:
+            found = self.media.head(ref)
+            limits.check_size(found.size_bytes)
+            request = request_from_metadata(f"s3://{ref.bucket}/{ref.key}", found.metadata)
+            job = job.model_copy(update={"request": request})
+        except SmartEraseError as error:
+            failure = {"error": JobError(code=error.code, message=error.message), "finished_at": now}
+            job = job.model_copy(update={"status": JobStatus.FAILED, **failure})
+        if not self.jobs.put_new(job):
+            job = self.jobs.get(job_id)
+        if job.status is JobStatus.QUEUED:
+            # Also for a record that was there: the function may have ended between record and start.
+            self.executions.start(job_id, fetch=False)
+        return job
+
+    def cancel(self, job_id: str, owner: str) -> Job:
+        """Cancel a job and stop its work; the same call again only makes sure that the work is stopped.
+
+        Raises:
+            JobNotFoundError: there is none, or it is somebody else's.
+            JobNotCancellableError: it has ended already.
+        """
+        self.jobs.get(job_id, owner)
+        try:
+            # The record first: an execution that is stopped must not be taken for one that failed.
+            self.jobs.cancel(job_id, self.clock())
+        except InvalidTransitionError as error:
+            raise JobNotCancellableError(f"{error.message}; it can no longer be cancelled", field="job_id") from error
+        self.executions.stop(job_id)
+        return self.jobs.get(job_id, owner)
+
+    def _check_source(self, request: JobRequest) -> ObjectRef | None:
+        source = request.source
+        if source.url is not None:
+            self.fetcher.look(source.url, _LOOK_SECONDS)
+            return None
+        if source.upload_id is not None:
+            found = self.media.find_upload(source.upload_id)
+        else:
+            assert source.s3_uri is not None  # exactly one of the three is given
+            found = self.media.find_object(source.s3_uri)
+        limits.check_size(found.size_bytes)
+        return found.ref

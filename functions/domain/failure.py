@@ -1,0 +1,53 @@
+"""Why a job failed, in the words of its owner: from what Step Functions, Batch and the worker tell.
+
+A message that was not written for the owner (a traceback, a name of a machine) never gets through.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from domain.errors import public_errors
+from domain.job import JobError
+
+INTERNAL_ERROR = JobError(code="InternalError", message="the service failed on this job; it is not the file's fault")
+_TIMED_OUT = JobError(code="TimedOut", message="the job took longer than the service allows")
+_STOPPED = JobError(code="Stopped", message="the job was stopped by the service's operator")
+_NO_CAPACITY = JobError(code="NoCapacity", message="no machine could be had for the job; try again later")
+
+_TIMEOUT_NAMES = frozenset({"States.Timeout", "States.HeartbeatTimeout", "Sandbox.Timedout", "Execution.TIMED_OUT"})
+# What Batch writes as the reason when it ends a job: for its time, and for waiting in vain.
+_BATCH_TIMEOUT = "Job attempt duration exceeded timeout"
+_BATCH_WAITED_IN_VAIN = ("CAPACITY:", "MISCONFIGURATION:")
+
+
+def job_error(error_name: str, cause: str, left_by_worker: JobError | None) -> JobError:
+    """Return the error for a job's record.
+
+    ``error_name`` and ``cause`` are Step Functions' ``Error`` and ``Cause``; ``left_by_worker`` is what a stage wrote
+    before it ended with exit code 2.
+    """
+    details = _document(cause)
+    public = public_errors().get(error_name)
+    if public is not None:
+        message = details.get("errorMessage")
+        return JobError(code=public.code, message=message) if isinstance(message, str) else INTERNAL_ERROR
+    if left_by_worker is not None:
+        return left_by_worker
+    reason = str(details.get("StatusReason", ""))
+    if error_name in _TIMEOUT_NAMES or reason.startswith(_BATCH_TIMEOUT):
+        return _TIMED_OUT
+    if error_name == "Execution.ABORTED":
+        return _STOPPED
+    if any(mark in reason for mark in _BATCH_WAITED_IN_VAIN):
+        return _NO_CAPACITY
+    return INTERNAL_ERROR
+
+
+def _document(cause: str) -> dict[str, Any]:
+    try:
+        document = json.loads(cause)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}

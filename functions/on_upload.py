@@ -1,0 +1,26 @@
+"""An object has landed under inbox/: starts its job, once per version of the object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.utilities.data_classes import S3EventBridgeNotificationEvent
+
+from adapters.observed import logger, observed
+from adapters.service import current_service
+from domain.job import ObjectRef
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+
+def on_upload(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Start the job of the object that an EventBridge event of S3 tells of."""
+    detail = S3EventBridgeNotificationEvent(event).detail
+    ref = ObjectRef(bucket=detail.bucket.name, key=detail.object.key, version_id=detail.object.version_id or None)
+    job = current_service().submission.submit_from_inbox(ref)
+    logger.info("inbox", job_id=job.job_id, status=job.status)
+    return {"job_id": job.job_id, "status": job.status}
+
+
+handler = observed(on_upload)

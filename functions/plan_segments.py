@@ -1,0 +1,17 @@
+"""PlanSegments, a step of the state machine: cuts the video at shot boundaries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adapters.observed import observed_step
+from adapters.service import current_service
+
+
+def plan_segments(job_id: str, _payload: dict[str, Any]) -> dict[str, Any]:
+    """Answer the pieces' numbers; what they are stands in the bucket."""
+    plan = current_service().processing.plan_segments(job_id)
+    return {"segments": [{"index": segment.index} for segment in plan.segments]}
+
+
+handler = observed_step(plan_segments)

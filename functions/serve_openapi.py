@@ -1,0 +1,41 @@
+"""GET /v1/openapi.json: the description of this API, made from the handlers themselves."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+
+import cancel_job
+import create_job
+import create_upload
+import get_job
+import list_jobs
+from adapters.http_api import http_handler, new_api, new_router
+
+router = new_router()
+
+_TITLE = "Smart Erase"
+_VERSION = "1"
+_DESCRIPTION = "Removes burnt-in captions from video and doubles its resolution. Errors are application/problem+json."
+
+
+@lru_cache(maxsize=1)
+def openapi_document() -> dict[str, Any]:
+    """Return the OpenAPI document of all routes."""
+    api = new_api(*(module.router for module in (create_upload, create_job, list_jobs, get_job, cancel_job)))
+    text = api.get_openapi_json_schema(title=_TITLE, version=_VERSION, description=_DESCRIPTION)
+    document: dict[str, Any] = json.loads(text)
+    return document
+
+
+@router.get("/v1/openapi.json", include_in_schema=False)
+def serve_openapi() -> Response[dict[str, Any]]:
+    """Answer with the OpenAPI document."""
+    return Response(HTTPStatus.OK, "application/json", openapi_document())
+
+
+handler = http_handler(router)
