@@ -6,6 +6,7 @@ Exit codes: 0 done, 2 bad input (one line on stderr), 1 anything else.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shutil
 import signal
@@ -133,7 +134,13 @@ def _add_upscaling(command: argparse.ArgumentParser) -> None:
 
 
 def _add_device(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--device", choices=[device.value for device in Device], default=Device.CPU.value)
+    # The image for GPUs sets the variable, so that a job of it never runs on the CPU unnoticed.
+    command.add_argument(
+        "--device",
+        choices=[device.value for device in Device],
+        default=os.environ.get("SMART_ERASE_DEVICE", Device.CPU.value),
+        help="where the networks run",
+    )
 
 
 def _run(options: argparse.Namespace) -> int:

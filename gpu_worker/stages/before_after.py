@@ -16,6 +16,7 @@ from gpu_worker.video.stills import still_at
 _PAIRS = 4
 _LONG_SIDE_PIXELS = 720
 _GAP_PIXELS = 8
+_TEXT_SCALE = 0.6
 
 Picture = NDArray[np.uint8]
 
@@ -68,6 +69,8 @@ def _fitted(picture: Picture) -> Picture:
 
 def _labelled(picture: Picture, text: str) -> Picture:
     labelled = picture.copy()
-    for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-        cv2.putText(labelled, text, (8, 22), cv2.FONT_HERSHEY_SIMPLEX, 0.6, colour, thickness, cv2.LINE_AA)
+    (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, _TEXT_SCALE, 1)
+    cv2.rectangle(labelled, (0, 0), (width + 12, height + below + 12), (0, 0, 0), cv2.FILLED)
+    place = (6, height + 6)
+    cv2.putText(labelled, text, place, cv2.FONT_HERSHEY_SIMPLEX, _TEXT_SCALE, (255, 255, 255), 1, cv2.LINE_AA)
     return labelled
