@@ -1,1 +1,1 @@
-"""The whole service on one machine: the same template, state machine, handlers and worker, without Docker or an account."""
+"""The whole service on one machine, without Docker or account: the same template, state machine, handlers, worker."""

@@ -72,13 +72,13 @@ class BatchJobs:
             return not job.stop
 
     def _run_attempts(self, job: Job) -> None:
-        strategy = job.job_definition.retry_strategy or {}
+        strategy: Mapping[str, Any] = job.job_definition.retry_strategy or {}
         attempts = int(strategy.get("attempts", 1))
         for attempt in range(1, attempts + 1):
             reason = self._run_once(job)
             if job.exit_code == 0 or job.stop or attempt == attempts:
                 break
-            if _action_after(strategy.get("evaluateOnExit", []), job.exit_code, reason) == "EXIT":
+            if action_after(strategy.get("evaluateOnExit", []), job.exit_code, reason) == "EXIT":
                 break
             logger.warning("batch job %s: attempt %d of %d failed: %s", job.job_name, attempt, attempts, reason)
         job.job_stopped_reason = job.job_stopped_reason if job.stop else reason
@@ -126,7 +126,7 @@ def _wait_for_end(job: Job, process: ManagedProcess, deadline: float | None) -> 
     return _ENDED_REASON
 
 
-def _action_after(rules: Sequence[Mapping[str, Any]], exit_code: int | None, reason: str) -> str:
+def action_after(rules: Sequence[Mapping[str, Any]], exit_code: int | None, reason: str) -> str:
     """Return ``RETRY`` or ``EXIT``: the first rule whose conditions all match decides, without one Batch retries."""
     facts = {"onExitCode": str(exit_code), "onStatusReason": reason, "onReason": ""}
     for rule in rules:

@@ -1,14 +1,15 @@
 """Runs the Lambda functions: AWS's own Python runtime against our Runtime API, one process per concurrent invocation.
 
-The Runtime API is AWS's public contract with a runtime (version 2018-06-01: ``next``, ``response``, ``error``). A process
-is started at the first invocation (or ahead of it, see :meth:`LambdaFunction.warm`), then kept; one that dies or runs
-over its timeout is replaced.
+The Runtime API is AWS's public contract with a runtime (version 2018-06-01: ``next``, ``response``, ``error``). A
+process is started at the first invocation (or ahead of it, see :meth:`LambdaFunction.warm`), then kept; one that dies
+or runs over its timeout is replaced.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import sys
 import threading
 import time
 import uuid
@@ -101,7 +102,8 @@ class ExecutionEnvironment:
         elif not ready or not invocation.done.wait(timeout):
             invocation.finish(
                 InvocationResult.failure(
-                    "Sandbox.Timedout", f"RequestId: {invocation.request_id} Error: Task timed out after {timeout:.2f} seconds"
+                    "Sandbox.Timedout",
+                    f"RequestId: {invocation.request_id} Error: Task timed out after {timeout:.2f} seconds",
                 )
             )
             self.close()
@@ -191,9 +193,9 @@ class _RuntimeApiServer(ThreadingHTTPServer):
     # An idle runtime holds its long poll open; closing must not wait for it.
     block_on_close = False
 
-    def handle_error(self, request: object, client_address: object) -> None:
+    def handle_error(self, *_: object) -> None:
         """Say nothing on the terminal: a runtime that was killed resets its connection."""
-        logger.debug("runtime API: connection of %s ended in an error", client_address, exc_info=True)
+        logger.debug("runtime API: a connection ended in an error: %s", sys.exception())
 
 
 def _serve_runtime_api(environment: ExecutionEnvironment) -> ThreadingHTTPServer:
@@ -311,7 +313,7 @@ class LambdaFunctions:
         Raises:
             FunctionNotDeployedError: no function has this name or ARN.
         """
-        name = name_or_arn.split(":function:")[-1].split(":")[0]
+        name = name_or_arn.rsplit(":function:", maxsplit=1)[-1].split(":", maxsplit=1)[0]
         if name not in self._functions:
             raise FunctionNotDeployedError(f"function not found: {name_or_arn}")
         result = self._functions[name].invoke(payload)

@@ -42,13 +42,18 @@ class Gateway:
         ]
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
         request = Request(environ)
         request_id = str(uuid.uuid4())
         started = time.monotonic()
         response = self._respond(request, request_id)
         response.headers["apigw-requestid"] = request_id
         logger.info(
-            "%s %s -> %d in %.0f ms", request.method, request.path, response.status_code, (time.monotonic() - started) * 1e3
+            "%s %s -> %d in %.0f ms",
+            request.method,
+            request.path,
+            response.status_code,
+            (time.monotonic() - started) * 1e3,
         )
         return response(environ, start_response)
 
@@ -73,9 +78,7 @@ class Gateway:
         return _response(json.loads(result.payload))
 
 
-def _event(
-    request: Request, route: Route, raw_path: str, variables: dict[str, str], request_id: str
-) -> dict[str, Any]:
+def _event(request: Request, route: Route, raw_path: str, variables: dict[str, str], request_id: str) -> dict[str, Any]:
     now = datetime.now(UTC)
     body = request.get_data()
     event: dict[str, Any] = {

@@ -24,6 +24,7 @@ class LambdaApi:
         self._functions = functions
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
         found = _INVOKE.fullmatch(environ.get("PATH_INFO", ""))
         if found is None or environ["REQUEST_METHOD"] != "POST":
             return self._app(environ, start_response)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import socket
 from pathlib import Path
 
@@ -46,7 +45,7 @@ def holder_of(port: int) -> str:
     }
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            held = any(os.readlink(entry) in inodes for entry in (process / "fd").iterdir())
+            held = any(str(entry.readlink()) in inodes for entry in (process / "fd").iterdir())
             if held:
                 command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
                 return f"process {process.name} ({command[:120]})"

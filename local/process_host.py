@@ -1,4 +1,4 @@
-"""The one process that starts all others: Lambda functions (forked, libraries already loaded) and Batch jobs (commands).
+"""The one process that starts all others: Lambda functions (forked, libraries loaded) and Batch jobs (commands).
 
 Run as ``python -m local.process_host`` by :class:`local.processes.ProcessHost`. Requests arrive as JSON lines on stdin,
 reports leave as JSON lines on stdout. Why a process of its own: it has one thread, so that forking is safe; it loads

@@ -11,11 +11,10 @@ import binascii
 import hmac
 import json
 import mmap
-import os
 import re
 import tempfile
 import urllib.parse
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import IO, TYPE_CHECKING, Any
@@ -24,12 +23,13 @@ from xml.sax.saxutils import escape
 from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 from moto.sts.models import sts_backends
 from werkzeug.datastructures import Headers
 from werkzeug.http import parse_options_header
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
+
+from local.template import ACCOUNT_ID
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -68,6 +68,7 @@ class S3Edge:
         self._own = {access_key: _Key(secret_key, None)}
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request, or pass it on."""
         try:
             return self._answer(environ, start_response)
         except RefusedError as refused:
@@ -76,9 +77,7 @@ class S3Edge:
                 '<?xml version="1.0" encoding="UTF-8"?>\n'
                 f"<Error><Code>{refused.code}</Code><Message>{escape(refused.message)}</Message></Error>"
             ).encode()
-            start_response(
-                refused.status, [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))]
-            )
+            start_response(refused.status, [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
             return [body]
 
     def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -94,7 +93,10 @@ class S3Edge:
             return self._take_form(environ, start_response)
         else:
             raise _denied("Access Denied")
-        plain = not any(name == "uploads" or not name.lower().startswith(("x-amz-", "response-", "versionid", "x-id")) for name in query)
+        plain = not any(
+            name == "uploads" or not name.lower().startswith(("x-amz-", "response-", "versionid", "x-id"))
+            for name in query
+        )
         if method == "GET" and plain and environ["PATH_INFO"].strip("/").count("/"):
             return self._send_object(environ, start_response, query)
         return self._app(environ, start_response)
@@ -132,11 +134,9 @@ class S3Edge:
             raise _denied("Query-string authentication requires valid X-Amz parameters.") from error
         if datetime.now(UTC) >= signed_at + lifetime:
             raise _denied("Request has expired")
-        signer = self._signer(credential, query.get("X-Amz-Security-Token", [None])[0])
-        rest = "&".join(
-            part for part in environ["QUERY_STRING"].split("&") if not part.startswith("X-Amz-Signature=")
-        )
-        path = environ.get("REQUEST_URI", environ["PATH_INFO"]).split("?")[0]
+        signer = self._signer(credential, next(iter(query.get("X-Amz-Security-Token", [])), None))
+        rest = "&".join(part for part in environ["QUERY_STRING"].split("&") if not part.startswith("X-Amz-Signature="))
+        path = str(environ.get("REQUEST_URI") or environ["PATH_INFO"]).split("?")[0]
         request = AWSRequest(
             method=environ["REQUEST_METHOD"],
             url=f"http://{environ['HTTP_HOST']}{path}?{rest}",
@@ -146,7 +146,8 @@ class S3Edge:
         expected = signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request)
         if not hmac.compare_digest(expected, query["X-Amz-Signature"][0]):
             raise _denied(
-                "The request signature we calculated does not match the signature you provided.", "SignatureDoesNotMatch"
+                "The request signature we calculated does not match the signature you provided.",
+                "SignatureDoesNotMatch",
             )
 
     def _check_policy(self, fields: dict[str, str], bucket: str) -> tuple[int, int]:
@@ -184,7 +185,7 @@ class S3Edge:
                 )
             received.flush()
             value: Any = mmap.mmap(received.fileno(), size, access=mmap.ACCESS_READ) if size else b""
-        key = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].put_object(
+        key = s3_backends[ACCOUNT_ID]["aws"].put_object(
             bucket, form.fields["key"].replace("${filename}", form.file_name), value, request_method="POST"
         )
         key.set_metadata(
@@ -201,7 +202,7 @@ class S3Edge:
         self, environ: WSGIEnvironment, start_response: StartResponse, query: dict[str, list[str]]
     ) -> Iterable[bytes]:
         bucket, _, name = environ["PATH_INFO"].encode("latin-1").decode().lstrip("/").partition("/")
-        backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+        backend = s3_backends[ACCOUNT_ID]["aws"]
         version = query.get("versionId", [None])[0]
         key = backend.get_object(bucket, name, version_id=version) if bucket in backend.buckets else None
         if key is None or key.size < _CHUNK_BYTES or environ.get("HTTP_IF_NONE_MATCH") or environ.get("HTTP_IF_MATCH"):
@@ -276,7 +277,9 @@ def _size_range(conditions: list[Any], fields: dict[str, str]) -> tuple[int, int
             covered.add(name.lower())
             given = fields.get(name.lower(), "")
             if not (given.startswith(wanted) if operator == "starts-with" else given == wanted):
-                raise _denied(f'Invalid according to Policy: Policy Condition failed: ["{operator}", "${name}", "{wanted}"]')
+                raise _denied(
+                    f'Invalid according to Policy: Policy Condition failed: ["{operator}", "${name}", "{wanted}"]'
+                )
     extra = set(fields) - covered - _FIELDS_OUTSIDE_THE_POLICY
     extra = {name for name in extra if not name.startswith("x-ignore-")}
     if extra:
@@ -290,7 +293,6 @@ class _UploadForm:
     def __init__(self, environ: WSGIEnvironment) -> None:
         boundary = parse_options_header(environ["CONTENT_TYPE"])[1].get("boundary", "")
         self._decoder = MultipartDecoder(boundary.encode(), max_form_memory_size=1 << 20)
-        self._input: IO[bytes] = environ["wsgi.input"]
         self._environ = environ
         self.fields: dict[str, str] = {}
         self.file_name = ""
@@ -351,5 +353,3 @@ def _drain(environ: WSGIEnvironment) -> None:
     """Read what is left of a refused body: a client that is still sending would see a reset, not the answer."""
     while _read(environ, 1 << 20):
         pass
-
-

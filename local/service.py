@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from local import moto_mends, stack
+from local import event_bus, moto_mends, stack
 from local.batch_jobs import BatchJobs, Worker
 from local.functions import LambdaFunctions
 from local.gateway import Gateway
@@ -141,7 +141,7 @@ class Service:
         for folder in (self.log_folder, self.data_folder / "objects"):
             folder.mkdir(parents=True)
         os.environ["MOTO_S3_DEFAULT_KEY_BUFFER_SIZE"] = str(_OBJECT_BYTES_IN_MEMORY)
-        # Where moto's object files and uploads in progress lie; they have no name there, so a killed service frees them.
+        # Where objects and uploads in progress lie, as files without a name: also a killed service leaves none.
         tempfile.tempdir = str(self.data_folder / "objects")
         _log_to(self.log_folder / "service.log")
 
@@ -184,10 +184,10 @@ class _QuietMotoHandler(_QuietHandler, MotoRequestHandler):
 
 
 def _holding_events_back(app: WSGIApplication) -> WSGIApplication:
-    """Deliver a request's events when it is answered: see :func:`local.moto_mends.events_held_back`."""
+    """Deliver a request's events when it is answered: see :func:`local.event_bus.held_back`."""
 
     def held(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        with moto_mends.events_held_back():
+        with event_bus.held_back():
             return app(environ, start_response)
 
     return held

@@ -5,6 +5,7 @@ Made with boto3, resource by resource: moto's CloudFormation knows only parts of
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import boto3
-import yaml
+import yaml  # type: ignore[import-untyped]
 from botocore.config import Config
 
 from local.functions import FunctionSpec
@@ -175,12 +176,16 @@ def _create_state_machines(template: Template, stepfunctions: Any) -> None:
     for machine in template.resources("AWS::Serverless::StateMachine"):
         text = (template.folder / machine.properties["DefinitionUri"]).read_text(encoding="utf-8")
         values = machine.properties.get("DefinitionSubstitutions", {})
-        filled = re.sub(r"\$\{(\w+)\}", lambda match: str(values[match.group(1)]), text)
+        filled = re.sub(r"\$\{(\w+)\}", functools.partial(_value_of, values), text)
         stepfunctions.create_state_machine(
             name=machine.name,
             definition=json.dumps(yaml.safe_load(filled)),
             roleArn=f"arn:aws:iam::{ACCOUNT_ID}:role/{machine.name}",
         )
+
+
+def _value_of(values: Mapping[str, Any], match: re.Match[str]) -> str:
+    return str(values[match.group(1)])
 
 
 def _create_rules(template: Template, events: Any) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 ACCOUNT_ID = "123456789012"
 REGION = "us-east-1"
@@ -24,7 +24,7 @@ class TemplateError(Exception):
     """Raised when the template uses something that the local service does not know, or names what is not there."""
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]
     """YAML with CloudFormation's short forms (``!Ref``), read as their long forms (``{"Ref": …}``)."""
 
 

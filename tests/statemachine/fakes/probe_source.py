@@ -17,5 +17,17 @@ def handler(event, context):
     if behaviour.get("probe") == "dies":
         os._exit(3)
     bucket = os.environ["MEDIA_BUCKET"]
-    boto3.client("s3").put_object(Bucket=bucket, Key=f"jobs/{job_id}/work_order.json", Body=json.dumps(behaviour).encode())
-    return {"work_order_uri": f"s3://{bucket}/jobs/{job_id}/work_order.json", "erase": True, "upscale": "noupscale" not in behaviour}
+    s3 = boto3.client("s3")
+    if behaviour.get("probe") == "flaky":
+        before = s3.list_objects_v2(Bucket=bucket, Prefix=f"records/{job_id}/probe-")["KeyCount"]
+        s3.put_object(Bucket=bucket, Key=f"records/{job_id}/probe-{before + 1}", Body=b"")
+        if before == 0:
+            raise type("Lambda.TooManyRequestsException", (Exception,), {})("as Lambda says when it is throttled")
+    s3.put_object(
+        Bucket=bucket, Key=f"jobs/{job_id}/work_order.json", Body=json.dumps(behaviour).encode()
+    )
+    return {
+        "work_order_uri": f"s3://{bucket}/jobs/{job_id}/work_order.json",
+        "erase": True,
+        "upscale": "noupscale" not in behaviour,
+    }

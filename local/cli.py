@@ -1,0 +1,193 @@
+"""The command line of the local service: arguments in, exit code out, one line for what went wrong."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+import types
+from pathlib import Path
+from typing import Any
+
+from local.processes import REPOSITORY
+
+_EXIT_DONE = 0
+_EXIT_CRASH = 1
+_EXIT_BAD_INPUT = 2
+_EXIT_INTERRUPTED = 130
+_DATA = REPOSITORY / "build" / "local"
+
+
+class UsageError(Exception):
+    """Raised when an argument cannot be used; the message is one line for the user."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command and return the exit code: 0 done, 2 bad input or a failed job, 1 a defect, 130 interrupted."""
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    # Heavy imports only now: a mistake in the arguments is answered at once.
+    from local.client import ApiError  # noqa: PLC0415
+    from local.one_job import JobFailedError  # noqa: PLC0415
+    from local.ports import PortTakenError  # noqa: PLC0415
+
+    try:
+        if options.command == "serve":
+            _serve(options)
+        else:
+            _run(options)
+    except (UsageError, PortTakenError, JobFailedError) as error:
+        return _fail(str(error), _EXIT_BAD_INPUT)
+    except ApiError as error:
+        return _fail(f"{error.code}: {error.message}", _EXIT_BAD_INPUT)
+    except KeyboardInterrupt:
+        return _fail("stopped", _EXIT_INTERRUPTED)
+    except Exception as error:
+        import logging  # noqa: PLC0415
+
+        logging.getLogger("local").exception("the local service failed")
+        return _fail(f"unexpected {type(error).__name__}: {error}", _EXIT_CRASH)
+    return _EXIT_DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    serve = commands.add_parser("serve", help="keep the service up on loopback")
+    serve.add_argument("--port", type=int, default=0, help="port of the API; 0 takes a free one")
+    serve.add_argument("--data", type=Path, help="folder for logs and objects")
+    serve.add_argument(
+        "--parameter", action="append", default=[], metavar="NAME=VALUE", help="parameter of the template, repeatable"
+    )
+    run = commands.add_parser("run", help="take one video through the service")
+    run.add_argument("--video", default="", help="the video; a demo clip is drawn when none is given")
+    run.add_argument("--erase", default="", help="what to remove: captions")
+    run.add_argument(
+        "--region", action="append", default=[], help="X,Y,WIDTH,HEIGHT as fractions of the picture; at most two"
+    )
+    run.add_argument("--quality", default="", help="normal or premium")
+    run.add_argument("--upscale", default="", help="factor: 2")
+    run.add_argument("--bitrate-mbps", default="", help="video bitrate of an upscaled output, 1 to 100")
+    run.add_argument("--out", default="", help="folder for the result (default: out)")
+    run.add_argument("--data", type=Path, help="folder for logs and objects")
+    return parser
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from local.service import Service, ServiceOptions  # noqa: PLC0415
+
+    started = time.monotonic()
+    if not 0 <= options.port <= 65535:
+        raise UsageError(f"--port must be between 0 and 65535, not {options.port}")
+    parameters = dict(_pair(text) for text in options.parameter)
+    data = options.data or _DATA / "serve"
+    with Service(ServiceOptions(_own_folder(data), api_port=options.port, parameters=parameters)) as service:
+        print(f"ready in {time.monotonic() - started:.1f} s: {service.api_url}")
+        print(f"logs: {service.log_folder}")
+        print("try:  " + _example(service.api_url))
+        print("Ctrl-C ends it.", flush=True)
+        threading.Event().wait()
+
+
+def _run(options: argparse.Namespace) -> None:
+    from local import one_job  # noqa: PLC0415
+    from local.service import Service, ServiceOptions  # noqa: PLC0415
+
+    wishes = one_job.Wishes(
+        video=_video(options.video),
+        out=Path(options.out or "out"),
+        **_functions(options),
+    )
+    data = options.data or _DATA / f"run-{os.getpid()}"
+    with Service(ServiceOptions(_own_folder(data))) as service:
+        try:
+            one_job.take_through(service.api_url, wishes)
+        except BaseException:
+            print(f"logs: {service.log_folder}", file=sys.stderr)
+            raise
+    # Nothing went wrong, so nobody will look for the logs; a folder that the user named stays.
+    if options.data is None:
+        shutil.rmtree(data, ignore_errors=True)
+
+
+def _video(text: str) -> Path | None:
+    if not text:
+        return None
+    path = Path(text)
+    if not path.is_file():
+        raise UsageError(f"there is no file {path}")
+    if path.stat().st_size == 0:
+        raise UsageError(f"the file {path} is empty")
+    return path
+
+
+def _functions(options: argparse.Namespace) -> dict[str, dict[str, Any] | None]:
+    """Return the ``erase`` and ``upscale`` parts of the request; both where none was asked for."""
+    both = not options.erase and not options.upscale
+    erase: dict[str, Any] | None = None
+    upscale: dict[str, Any] | None = None
+    if options.erase or both:
+        if options.erase not in {"", "captions"}:
+            raise UsageError(f"--erase knows only captions, not {options.erase}")
+        erase = {"captions": {"regions": [_region(text) for text in options.region]} if options.region else {}}
+        if options.quality:
+            erase["quality"] = options.quality
+    elif options.region or options.quality:
+        raise UsageError("--region and --quality belong to --erase captions")
+    if options.upscale or both:
+        upscale = {"factor": _whole(options.upscale or "2", "--upscale")}
+        if options.bitrate_mbps:
+            upscale["bitrate_mbps"] = _whole(options.bitrate_mbps, "--bitrate-mbps")
+    elif options.bitrate_mbps:
+        raise UsageError("--bitrate-mbps belongs to --upscale 2")
+    return {"erase": erase, "upscale": upscale}
+
+
+def _region(text: str) -> dict[str, float]:
+    try:
+        x, y, width, height = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise UsageError(f"--region takes X,Y,WIDTH,HEIGHT as fractions of the picture, not {text}") from error
+    return {"x": x, "y": y, "width": width, "height": height}
+
+
+def _whole(text: str, argument: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise UsageError(f"{argument} takes a whole number, not {text}") from error
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise UsageError(f"--parameter takes NAME=VALUE, not {text}")
+    return name, value
+
+
+def _own_folder(data: Path) -> Path:
+    """Return ``data``, refused where it holds something that is not the local service's: its logs would be replaced."""
+    if data.exists() and not data.is_dir():
+        raise UsageError(f"{data} is not a folder")
+    if data.is_dir() and {entry.name for entry in data.iterdir()} - {"logs", "objects", "service.json"}:
+        raise UsageError(f"the folder {data} holds other files; name an empty one with --data")
+    return data
+
+
+def _example(api_url: str) -> str:
+    body = '{"source": {"url": "https://example.com/film.mp4"}, "upscale": {}}'
+    return f"curl -s -X POST {api_url}/v1/jobs -H 'content-type: application/json' -d '{body}'"
+
+
+def _as_interrupt(number: int, frame: types.FrameType | None) -> None:
+    del number, frame
+    raise KeyboardInterrupt
+
+
+def _fail(message: str, code: int) -> int:
+    print(message, file=sys.stderr)
+    return code

@@ -1,0 +1,28 @@
+"""What Batch does after an attempt: the rules of the template's job definition, read as the local engine reads them."""
+
+import pytest
+
+from local.batch_jobs import action_after
+from local.processes import REPOSITORY
+from local.template import Template
+
+HOST_TAKEN = "Host EC2 (instance i-0123456789abcdef0) terminated."
+ENDED = "Essential container in task exited"
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "reason", "action"),
+    [(137, HOST_TAKEN, "RETRY"), (None, HOST_TAKEN, "RETRY"), (2, ENDED, "EXIT"), (1, ENDED, "EXIT")],
+)
+def test_only_a_host_that_was_taken_away_is_worth_another_attempt(exit_code, reason, action):
+    template = Template(REPOSITORY / "template.yaml", "smart-erase", {})
+    (definition,) = template.resources("AWS::Batch::JobDefinition")
+    rules = [
+        {name[0].lower() + name[1:]: value for name, value in rule.items()}
+        for rule in definition.properties["RetryStrategy"]["EvaluateOnExit"]
+    ]
+    assert action_after(rules, exit_code, reason) == action
+
+
+def test_without_a_matching_rule_batch_retries():
+    assert action_after([{"onExitCode": "2", "action": "EXIT"}], 1, ENDED) == "RETRY"

@@ -1,0 +1,125 @@
+"""The real state machine, executed by the local engine; its functions and its worker are fakes and do as told.
+
+A job's ID says what happens: ``erase-exit2_segment-1`` lets the erase stage of segment 1 end with exit code 2.
+"""
+
+import json
+import time
+from typing import Any
+
+from tests.statemachine.conftest import Engine, wait_until_gone
+
+
+def workers(records: dict[str, bytes]) -> list[str]:
+    return sorted(name for name in records if name.startswith("worker-"))
+
+
+def failures(records: dict[str, bytes]) -> list[Any]:
+    return [json.loads(content) for name, content in records.items() if name.startswith("failure-")]
+
+
+def test_all_stages_run_once_and_the_result_is_recorded(engine: Engine) -> None:
+    ended = engine.run("all-well")
+    records = engine.records("all-well")
+    assert ended["status"] == "SUCCEEDED"
+    assert workers(records) == [
+        "worker-assemble-0-attempt1",
+        "worker-detect-0-attempt1",
+        "worker-erase-0-attempt1",
+        "worker-erase-1-attempt1",
+        "worker-upscale-0-attempt1",
+        "worker-upscale-1-attempt1",
+    ]
+    assert "succeeded" in records
+    assert failures(records) == []
+
+
+def test_an_erase_alone_skips_the_upscale(engine: Engine) -> None:
+    assert engine.run("noupscale-1")["status"] == "SUCCEEDED"
+    assert not any("upscale" in name for name in workers(engine.records("noupscale-1")))
+
+
+def test_the_same_name_starts_one_execution_only(engine: Engine) -> None:
+    first = engine.start("same-name")
+    assert engine.start("same-name") == first
+    assert engine.wait(first)["status"] == "SUCCEEDED"
+    assert workers(engine.records("same-name")).count("worker-detect-0-attempt1") == 1
+
+
+def test_a_function_s_error_keeps_its_name(engine: Engine) -> None:
+    ended = engine.run("probe-raises")
+    assert (ended["status"], ended["error"]) == ("FAILED", "UnreadableVideoError")
+    (failure, *_) = failures(engine.records("probe-raises"))
+    assert json.loads(failure["Cause"])["errorMessage"] == "the file is not a video"
+    assert workers(engine.records("probe-raises")) == []
+
+
+def test_a_function_s_process_that_dies_fails_the_job_and_is_replaced(engine: Engine) -> None:
+    assert engine.run("probe-dies")["error"] == "Runtime.ExitError"
+    assert engine.run("after-the-death")["status"] == "SUCCEEDED"
+
+
+def test_a_bad_input_is_not_tried_again_and_its_exit_code_reaches_the_cause(engine: Engine) -> None:
+    ended = engine.run("erase-exit2_segment-1")
+    records = engine.records("erase-exit2_segment-1")
+    assert ended["status"] == "FAILED"
+    assert "worker-erase-1-attempt1" in workers(records)
+    assert not any("attempt2" in name or "assemble" in name for name in workers(records))
+    cause = json.loads(failures(records)[0]["Cause"])
+    assert cause["Container"]["ExitCode"] == 2
+    assert cause["Status"] == "FAILED"
+    assert cause["StatusReason"] == "Essential container in task exited"
+
+
+def test_a_crash_is_not_tried_again(engine: Engine) -> None:
+    assert engine.run("detect-exit1")["status"] == "FAILED"
+    records = engine.records("detect-exit1")
+    assert workers(records) == ["worker-detect-0-attempt1"]
+    assert json.loads(failures(records)[0]["Cause"])["Attempts"][0]["Container"]["ExitCode"] == 1
+
+
+def test_a_call_that_the_service_failed_is_tried_again(engine: Engine) -> None:
+    assert engine.run("probe-flaky")["status"] == "SUCCEEDED"
+    assert sorted(name for name in engine.records("probe-flaky") if name.startswith("probe")) == ["probe-1", "probe-2"]
+
+
+def test_stopping_an_execution_ends_its_worker_and_the_worker_s_children(engine: Engine) -> None:
+    execution = engine.start("detect-hang_kind-stopped")
+    child = int(engine.wait_for_record("detect-hang_kind-stopped", "child"))
+    worker = int(engine.wait_for_record("detect-hang_kind-stopped", "worker-detect-0"))
+    engine.client("stepfunctions").stop_execution(executionArn=execution, cause="cancelled by its owner")
+    assert engine.wait(execution)["status"] == "ABORTED"
+    assert wait_until_gone(worker, child)
+    # An aborted execution passes no Catch: the rule on its end is what tells the job.
+    told = json.loads(engine.wait_for_record("detect-hang_kind-stopped", "failure-"))
+    assert told["Error"] == "Execution.ABORTED"
+
+
+def test_a_stage_that_runs_over_its_time_is_killed(engine: Engine) -> None:
+    ended = engine.run("detect-hang_kind-slow")
+    assert ended["status"] == "FAILED"
+    records = engine.records("detect-hang_kind-slow")
+    cause = json.loads(failures(records)[0]["Cause"])
+    assert cause["StatusReason"] == "Job attempt duration exceeded timeout"
+    assert wait_until_gone(int(records["child"]), int(records["worker-detect-0-attempt1"]))
+
+
+def test_a_terminated_batch_job_gives_its_slot_to_the_next(engine: Engine) -> None:
+    batch = engine.client("batch")
+    queue = batch.describe_job_queues()["jobQueues"][0]["jobQueueName"]
+    definition = batch.describe_job_definitions()["jobDefinitions"][0]["jobDefinitionArn"]
+    # A worker without a work order ends at once: three of them pass through two slots.
+    jobs = [
+        batch.submit_job(jobName=f"slot-{number}", jobQueue=queue, jobDefinition=definition)["jobId"]
+        for number in range(3)
+    ]
+    batch.terminate_job(jobId=jobs[2], reason="not wanted")
+    deadline = time.monotonic() + 20
+    statuses: dict[str, str] = {}
+    while time.monotonic() < deadline and set(statuses.values()) != {"FAILED"}:
+        described = batch.describe_jobs(jobs=jobs)["jobs"]
+        statuses = {job["jobId"]: job["status"] for job in described}
+        time.sleep(0.1)
+    reasons = {job["jobId"]: job["statusReason"] for job in described}
+    assert reasons[jobs[2]] == "not wanted"
+    assert reasons[jobs[0]] == "Essential container in task exited"
