@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
@@ -20,7 +21,8 @@ def still_at(path: Path, facts: VideoFacts, seconds: float) -> NDArray[np.uint8]
     Raises:
         UnreadableVideoError: when there is none.
     """
-    picture = _picture_at(path, facts, seconds)
+    # A seek in a short broadcast stream may land behind everything: then from the front.
+    picture = _picture_at(path, facts, seconds, seek=True) or _picture_at(path, facts, seconds, seek=False)
     if picture is None:
         raise UnreadableVideoError(f"{path.name}: no picture is found at {seconds:.2f} s")
     bgr = cast("NDArray[np.uint8]", picture.reformat(width=facts.width, height=facts.height).to_ndarray(format="bgr24"))
@@ -28,15 +30,14 @@ def still_at(path: Path, facts: VideoFacts, seconds: float) -> NDArray[np.uint8]
     return np.ascontiguousarray(np.fliplr(turned) if facts.mirrored else turned)
 
 
-def _picture_at(path: Path, facts: VideoFacts, seconds: float) -> VideoFrame | None:
+def _picture_at(path: Path, facts: VideoFacts, seconds: float, *, seek: bool) -> VideoFrame | None:
     with open_source(path) as container:
         stream = main_video_stream(container)
         first = stream.start_time or 0
         wanted = first + round(seconds / facts.time_base)
-        try:
-            container.seek(wanted, stream=stream, backward=True)
-        except FFmpegError:
-            container.seek(0)
+        if seek:
+            with suppress(FFmpegError):
+                container.seek(wanted, stream=stream, backward=True)
         latest: VideoFrame | None = None
         for packet in packets_until_damage(container, stream):
             try:
