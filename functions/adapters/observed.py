@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 #: Takes an event, gives an answer.
 Handler = Callable[[dict[str, Any], "LambdaContext"], dict[str, Any]]
 
-logger = Logger()
-metrics = Metrics()
-_tracer = Tracer()
+_SERVICE = "smart-erase"
+
+logger = Logger(service=_SERVICE)
+metrics = Metrics(namespace="SmartErase", service=_SERVICE)
+_tracer = Tracer(service=_SERVICE)
 
 
 def observed(handler: Handler, *, correlation_id_path: str | None = None) -> Handler:
