@@ -98,6 +98,7 @@ def _trails(
             continue
         motion = motions[min(position, neighbour)]
         outward, homeward = (motion.backward, motion.forward) if forward else (motion.forward, motion.backward)
+        dominant = motion.dominant_backward if forward else motion.dominant_forward
         sources[position] = carry(
             here,
             frames[neighbour].occlusion,
@@ -105,6 +106,7 @@ def _trails(
             there_frame=neighbour,
             outward=outward,
             homeward=homeward,
+            dominant=dominant,
             blocked=blocked,
         )
     return sources

@@ -22,9 +22,12 @@ __all__ = ["EraseReport", "erase", "plan_windows"]
 
 #: Frames without caption on each side of a caption that lend their pixels: one shows all, a few outvote its noise.
 LEND_FRAMES = 3
-#: Frames that are filled at once, and those after them that are looked at for pixels to come.
-CORE_FRAMES = 48
-AHEAD_FRAMES = 24
+#: Frames that are held at once: as many as fit into this, and no more than a long caption needs.
+_MEMORY_BYTES = 500_000_000
+_MAX_WINDOW_FRAMES = 192
+_MIN_WINDOW_FRAMES = 32
+#: Per pixel of a window's surroundings: two flows of two float16, the luma filled for them, the planes twice, the mask.
+_BYTES_PER_SURROUNDING_PIXEL = 14
 
 
 @dataclass(slots=True)
@@ -72,13 +75,12 @@ def erase(
     quality: Quality = Quality.NORMAL,
     *,
     report: EraseReport | None = None,
-    core_frames: int = CORE_FRAMES,
-    ahead_frames: int = AHEAD_FRAMES,
+    window_frames: int | None = None,
 ) -> Iterator[tuple[Frame, tuple[Patch, ...]]]:
     """Yield every frame with its patches, one per window that has a caption on screen.
 
-    At most ``core_frames + ahead_frames + LEND_FRAMES`` frames are held at a time. Pixels outside the captions' masks
-    are bit-identical to the frame's. No pixel comes from another shot.
+    Memory is bounded: at most ``window_frames + LEND_FRAMES`` frames and their motion are held at a time. Pixels
+    outside the captions' masks are bit-identical to the frame's. No pixel comes from another shot.
 
     Args:
         frames: consecutive frames of the video or of a piece of it; ``Frame.index`` counts from the video's first.
@@ -86,8 +88,7 @@ def erase(
         shots: hard cuts are walls; frames outside all shots belong to none.
         quality: Premium looks twice: the second time, motion is estimated on the first result.
         report: is filled in while frames pass.
-        core_frames: frames filled at once.
-        ahead_frames: frames looked at beyond those.
+        window_frames: frames looked at together; by default as many as fit into half a gigabyte, at most 192.
 
     Raises:
         ValueError: when an event's mask cannot be decoded.
@@ -101,6 +102,7 @@ def erase(
         _lane(Window(box, events, first.width, first.height), quality)
         for box in plan_windows(events, first.width, first.height)
     ]
+    length = window_frames or _affordable_frames(first, lanes)
     starts = sorted(shot.start_frame for shot in shots)
     lent: deque[Frame] = deque(maxlen=LEND_FRAMES)
     while (frame := stream.peek()) is not None:
@@ -114,9 +116,10 @@ def erase(
         wall = next((start for start in starts if start > frame.index), None)
         here = next((start for start in reversed(starts) if start <= frame.index), 0)
         before = [earlier for earlier in lent if earlier.index >= here]
-        core = stream.look(core_frames, wall)
-        core = core[: _active_length(core, lanes)]
-        window = stream.look(len(core) + ahead_frames, wall)
+        window = stream.look(length, wall)
+        active = _active_length(window, lanes)
+        # A caption that does not end within the window is done by halves: the other half shows what is to come.
+        core = window[: active if active < length else max(1, length // 2)]
         results = [_fill_lane(lane, before, window, len(core), report) for lane in lanes]
         report.seconds += time.perf_counter() - begun
         report.frames += len(core) - 1
@@ -160,6 +163,14 @@ def _lane(window: Window, quality: Quality) -> _Lane:
         estimator=MotionEstimator(*size, thorough=premium),
         second_estimator=MotionEstimator(*size, thorough=True, holes_are_seen=True) if premium else None,
     )
+
+
+def _affordable_frames(frame: Frame, lanes: list[_Lane]) -> int:
+    """Return how many frames may be looked at together; 10-bit planes take twice the room."""
+    surroundings = sum(lane.window.surroundings.width * lane.window.surroundings.height for lane in lanes)
+    bytes_per_frame = frame.y.nbytes + frame.u.nbytes + frame.v.nbytes
+    bytes_per_frame += surroundings * (_BYTES_PER_SURROUNDING_PIXEL + 3 * (frame.y.itemsize - 1))
+    return max(_MIN_WINDOW_FRAMES, min(_MAX_WINDOW_FRAMES, _MEMORY_BYTES // bytes_per_frame))
 
 
 def _active_length(core: list[Frame], lanes: list[_Lane]) -> int:

@@ -31,14 +31,30 @@ class View:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Affine:
+    """A displacement that is affine in the position: rows of ``terms`` (3, 2) are constant, per column, per row."""
+
+    terms: NDArray[np.float32]
+
+    def at(self, columns: NDArray[np.float32], rows: NDArray[np.float32]) -> Flow:
+        """Return the displacement (..., 2) at positions in pixels."""
+        constant, per_column, per_row = self.terms
+        displaced = constant + columns[..., None] * per_column + rows[..., None] * per_row
+        return np.asarray(displaced, dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PairMotion:
     """Displacements (h, w, 2) in pixels, x first: ``backward`` from the later frame to the earlier, ``forward`` back.
 
     Kept as float16, a fiftieth of a pixel for any motion that can be followed, because many pairs wait in memory.
+    The window's dominant motion goes along, for pixels whose own motion cannot be told.
     """
 
     backward: NDArray[np.float16]
     forward: NDArray[np.float16]
+    dominant_backward: Affine
+    dominant_forward: Affine
 
 
 class MotionEstimator:
@@ -60,24 +76,26 @@ class MotionEstimator:
 
     def estimate(self, earlier: View, later: View) -> PairMotion:
         """Return the motion between two neighbouring frames of one shot."""
-        return PairMotion(
-            backward=self._between(later, earlier).astype(np.float16),
-            forward=self._between(earlier, later).astype(np.float16),
-        )
+        backward, dominant_backward = self._between(later, earlier)
+        forward, dominant_forward = self._between(earlier, later)
+        return PairMotion(backward.astype(np.float16), forward.astype(np.float16), dominant_backward, dominant_forward)
 
-    def _between(self, start: View, end: View) -> Flow:
+    def _between(self, start: View, end: View) -> tuple[Flow, Affine]:
         start_at = np.zeros((*start.luma.shape, 2), np.float32)
         flow = np.asarray(self._dis.calc(start.luma, end.luma, start_at), dtype=np.float32)
         unseen = start.occlusion.reach | end.occlusion.reach
-        if not self._holes_are_seen and not start.occlusion.is_empty:
-            flow = _through_holes(flow, start.occlusion)
-        dominant = self._dominant(flow, start.luma, unseen)
+        # Where either frame was filled from beside, the two do not show the same thing and their flow is made up.
+        if not self._holes_are_seen and unseen.any():
+            flow = _through_holes(flow, unseen)
+        affine = self._dominant(flow, start.luma, unseen)
+        dominant = affine.at(self._columns, self._rows)
         if np.abs(dominant).max() < _STILL_PIXELS:
+            affine = Affine(np.zeros((3, 2), np.float32))
             dominant[:] = 0
         free_error = self._mismatch(start.luma, end.luma, flow)
         dominant_error = self._mismatch(start.luma, end.luma, dominant)
         better = dominant_error <= free_error * _DOMINANT_FACTOR + _DOMINANT_OFFSET
-        return np.where(better[..., None], dominant, flow)
+        return np.where(better[..., None], dominant, flow), affine
 
     def _mismatch(self, start: NDArray[np.uint8], end: NDArray[np.uint8], flow: Flow) -> NDArray[np.float32]:
         moved = cv2.remap(
@@ -89,12 +107,12 @@ class MotionEstimator:
         )
         return np.asarray(cv2.blur(cv2.absdiff(moved, start).astype(np.float32), (11, 11)), dtype=np.float32)
 
-    def _dominant(self, flow: Flow, luma: NDArray[np.uint8], unseen: NDArray[np.bool_]) -> Flow:
+    def _dominant(self, flow: Flow, luma: NDArray[np.uint8], unseen: NDArray[np.bool_]) -> Affine:
         """Fit one affine motion to the flow that was seen, by reweighted least squares (Geman-McClure weights)."""
         grid = (slice(_GRID_STEP // 2, None, _GRID_STEP), slice(_GRID_STEP // 2, None, _GRID_STEP))
         seen = ~unseen[grid]
         if seen.sum() < 32:
-            return np.zeros_like(flow)
+            return Affine(np.zeros((3, 2), np.float32))
         height, width = luma.shape
         x = self._columns[grid][seen] / width - 0.5
         y = self._rows[grid][seen] / height - 0.5
@@ -112,18 +130,14 @@ class MotionEstimator:
             # A flat window leaves directions undetermined: the small ridge keeps them at zero.
             normal = weighted.T @ design + 1e-3 * np.eye(3, dtype=np.float32)
             coefficients = np.linalg.solve(normal, weighted.T @ target).astype(np.float32)
-        planes = (
-            coefficients[0]
-            + (self._columns / width - 0.5)[..., None] * coefficients[1]
-            + (self._rows / height - 0.5)[..., None] * coefficients[2]
-        )
-        return np.asarray(planes, dtype=np.float32)
+        constant = coefficients[0] - 0.5 * (coefficients[1] + coefficients[2])
+        return Affine(np.stack((constant, coefficients[1] / width, coefficients[2] / height)).astype(np.float32))
 
 
-def _through_holes(flow: Flow, occlusion: Occlusion) -> Flow:
-    """Replace flow in and around the mask by what flows beside it."""
-    known = (~occlusion.reach).astype(np.float32)
+def _through_holes(flow: Flow, unseen: NDArray[np.bool_]) -> Flow:
+    """Replace flow in and around the masks by what flows beside them."""
+    known = (~unseen).astype(np.float32)
     near, near_weight = normalised_blur(flow, known, 9)
     wide, _ = normalised_blur(flow, known, 31)
     filled = np.where((near_weight > 0.02)[..., None], near, wide)
-    return np.where(occlusion.reach[..., None], filled, flow)
+    return np.where(unseen[..., None], filled, flow)
