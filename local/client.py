@@ -58,7 +58,7 @@ class ApiClient:
         Raises:
             ApiError: the service or the storage refuses it.
         """
-        form = self.call("POST", "/v1/uploads", {"file_name": video.name})
+        form = self.call("POST", "/v1/uploads", {})
         send_form(form["url"], form["fields"], video)
         return str(form["upload_id"])
 
@@ -129,12 +129,13 @@ def download(url: str, target: Path) -> None:
 
 
 def _api_error(status: int, content: bytes) -> ApiError:
-    """Read an error answer: the service's JSON, or S3's XML."""
+    """Read an error answer: the service's problem document, the gateway's JSON, or S3's XML."""
     text = content.decode(errors="replace")
     try:
-        document = json.loads(text)
-        error = document.get("error", document)
-        return ApiError(status, str(error.get("code", status)), str(error.get("message", "no message")))
+        problem = json.loads(text)
+        return ApiError(
+            status, str(problem.get("code", status)), str(problem.get("detail") or problem.get("message") or text)
+        )
     except (ValueError, AttributeError):
         pass
     code, message = (_between(text, f"<{tag}>", f"</{tag}>") for tag in ("Code", "Message"))

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from local import demo_clip
-from local.client import ApiClient, ApiError, download
+from local.client import ApiClient, download
 from local.progress_bar import ProgressBar
 
 _POLL_SECONDS = 0.5
@@ -105,8 +105,8 @@ def _describe(job: dict[str, Any], files: dict[str, Path]) -> None:
 
 
 def _stage_seconds(report: dict[str, Any]) -> list[tuple[str, float]]:
-    """Return how long each stage took, in the order in which they ran."""
-    return [(stage, float(facts["seconds"])) for stage, facts in report.get("stages", {}).items()]
-
-
-__all__ = ["ApiError", "JobFailedError", "Wishes", "take_through"]
+    """Return how long each stage took over all segments, in the order in which they ran."""
+    totals: dict[str, float] = {}
+    for part in report["stages"]:
+        totals[part["stage"]] = totals.get(part["stage"], 0.0) + float(part["seconds"])
+    return list(totals.items())

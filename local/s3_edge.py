@@ -24,6 +24,7 @@ from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from moto.s3.models import s3_backends
+from moto.s3.utils import metadata_from_headers
 from moto.sts.models import sts_backends
 from werkzeug.datastructures import Headers
 from werkzeug.http import parse_options_header
@@ -188,13 +189,7 @@ class S3Edge:
         key = s3_backends[ACCOUNT_ID]["aws"].put_object(
             bucket, form.fields["key"].replace("${filename}", form.file_name), value, request_method="POST"
         )
-        key.set_metadata(
-            {
-                "Content-Type" if name == "content-type" else name.removeprefix("x-amz-meta-"): content
-                for name, content in form.fields.items()
-                if name == "content-type" or name.startswith("x-amz-meta-")
-            }
-        )
+        key.set_metadata(metadata_from_headers(form.fields))
         start_response("204 No Content", [("ETag", key.etag), ("x-amz-version-id", key.version_id)])
         return []
 

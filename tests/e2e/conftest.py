@@ -1,0 +1,140 @@
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from local.client import ApiClient
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+#: Seconds that a link lives in these tests; half an hour in the service.
+LINK_SECONDS = 6
+FINAL = {"SUCCEEDED", "FAILED", "CANCELLED"}
+
+
+@dataclass(frozen=True)
+class RunningService:
+    """``python -m local serve`` as a process of its own."""
+
+    pid: int
+    api_url: str
+    facts: dict[str, Any]
+
+    @property
+    def api(self) -> ApiClient:
+        return ApiClient(self.api_url)
+
+    def aws(self, service: str) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=self.facts["aws_endpoint_url"],
+            region_name="us-east-1",
+            aws_access_key_id=self.facts["aws_access_key_id"],
+            aws_secret_access_key=self.facts["aws_secret_access_key"],
+        )
+
+    def wait(self, job_id: str, seconds: float = 120) -> dict[str, Any]:
+        """Poll a job until it has ended."""
+        return self.wait_for(job_id, lambda job: job["status"] in FINAL, seconds)
+
+    def wait_for(self, job_id: str, reached: Any, seconds: float = 60) -> dict[str, Any]:
+        deadline = time.monotonic() + seconds
+        job: dict[str, Any] = {}
+        while time.monotonic() < deadline:
+            job = self.api.call("GET", f"/v1/jobs/{job_id}")
+            if reached(job):
+                return job
+            time.sleep(0.2)
+        raise TimeoutError(f"after {seconds} s the job is {job.get('status')} in {job.get('stage')}")
+
+    def process(self, video: Path, **wanted: Any) -> dict[str, Any]:
+        """Upload, submit, and wait for the end."""
+        upload_id = self.api.upload(video)
+        job = self.api.call("POST", "/v1/jobs", {"source": {"upload_id": upload_id}, **wanted})
+        return self.wait(job["job_id"])
+
+
+def start_service(data: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "local", "serve", "--data", str(data), *arguments],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def service_of(process: subprocess.Popen[str], data: Path) -> RunningService:
+    """Read where a service that was started answers."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("Ctrl-C"):
+            facts = json.loads((data / "service.json").read_text())
+            return RunningService(process.pid, facts["api_url"], facts)
+    assert process.stderr is not None
+    raise RuntimeError(f"the service did not start: {process.stderr.read()}")
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+    try:
+        process.communicate(timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    data = tmp_path_factory.mktemp("service")
+    process = start_service(data, "--parameter", f"LinkLifetimeSeconds={LINK_SECONDS}")
+    try:
+        yield service_of(process, data)
+    finally:
+        end(process)
+
+
+def descendants(pid: int) -> set[int]:
+    """Processes that a process started, directly or not."""
+    parents: dict[int, int] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if fields[0] != "Z":
+            parents[int(stat.parent.name)] = int(fields[1])
+    found = {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {pid}
+
+
+def processes_with(text: str) -> list[int]:
+    """Processes whose command line holds ``text``, this one excepted."""
+    found = []
+    for command in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            matches = re.search(re.escape(text), command.read_text(errors="replace"))
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if matches and int(command.parent.name) != os.getpid():
+            found.append(int(command.parent.name))
+    return found
+
+
+def wait_until(holds: Any, seconds: float = 10) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if holds():
+            return True
+        time.sleep(0.1)
+    return bool(holds())
