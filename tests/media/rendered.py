@@ -1,0 +1,198 @@
+"""Small videos with known content, written with PyAV: sources of the media tests, and a look into their outputs."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+#: Presentation steps of a video with a variable frame rate, in ticks of 1/90000 s.
+VFR_STEPS = (3000, 3003, 6000, 1500, 4500)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What to render. ``shots`` are frame numbers at which the picture changes altogether."""
+
+    name: str = "source.mp4"
+    frames: int = 48
+    width: int = 96
+    height: int = 64
+    codec: str = "libx264"
+    options: dict[str, str] = field(default_factory=lambda: {"preset": "ultrafast", "crf": "10", "bf": "2"})
+    pixel_format: str = "yuv420p"
+    time_base: Fraction = Fraction(1, 90_000)
+    steps: tuple[int, ...] = (3000,)
+    first_pts: int = 0
+    shots: tuple[int, ...] = (16, 32)
+    rotation: tuple[float, bool] | None = None
+    sample_aspect_ratio: Fraction | None = None
+    colour: tuple[int, int, int, int] | None = None
+    interlaced: bool = False
+    audio: tuple[str, ...] = ("aac",)
+    subtitles: tuple[str, ...] = ()
+    chapters: tuple[str, ...] = ()
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+def render(folder: Path, source: Source) -> Path:
+    """Write the video and return its path."""
+    path = folder / source.name
+    with av.open(str(path), "w") as out:
+        video = _video_stream(out, source)
+        audios = [_audio_stream(out, codec) for codec in source.audio]
+        texts = [_text_stream(out) for _ in source.subtitles]
+        out.metadata.update(source.tags)
+        if source.chapters:
+            out.set_chapters(
+                [
+                    {
+                        "id": number,
+                        "start": 500 * number,
+                        "end": 500 * (number + 1),
+                        "time_base": Fraction(1, 1000),
+                        "metadata": {"title": title},
+                    }
+                    for number, title in enumerate(source.chapters)
+                ]
+            )
+        pts = source.first_pts
+        for index in range(source.frames):
+            picture = av.VideoFrame.from_ndarray(picture_at(source, index), format="yuv420p")
+            picture = picture.reformat(format=source.pixel_format)
+            picture.pts, picture.time_base = pts, source.time_base
+            out.mux(video.encode(picture))
+            pts += source.steps[index % len(source.steps)]
+        out.mux(video.encode(None))
+        for number, stream in enumerate(audios):
+            _encode_noise(out, stream, float((pts - source.first_pts) * source.time_base), seed=number)
+        for stream, text in zip(texts, source.subtitles, strict=True):
+            _write_text(out, stream, text)
+    return path
+
+
+def picture_at(source: Source, index: int) -> NDArray[np.uint8]:
+    """The I420 picture of one frame: a texture of its shot that moves two columns a frame."""
+    shot = sum(index >= cut for cut in source.shots)
+    rng = np.random.default_rng(shot)
+    width, height = source.width + source.width % 2, source.height + source.height % 2
+    coarse = rng.integers(30, 220, (height // 8 + 1, width // 8 + 1), np.uint8)
+    luma = np.kron(coarse, np.ones((8, 8), np.uint8))[:height, :width]
+    luma = np.roll(luma, 2 * index, axis=1)
+    chroma = np.full((height // 2, width), 70 + 50 * (shot % 3), np.uint8)
+    return np.vstack([luma, chroma])[:, :width]
+
+
+def _video_stream(out: Any, source: Source) -> Any:
+    stream = out.add_stream(source.codec, rate=30, options=dict(source.options))
+    stream.width, stream.height = source.width, source.height
+    stream.pix_fmt = source.pixel_format
+    codec = stream.codec_context
+    codec.time_base = source.time_base
+    stream.time_base = source.time_base
+    if source.sample_aspect_ratio is not None:
+        codec.sample_aspect_ratio = source.sample_aspect_ratio
+    if source.colour is not None:
+        codec.color_primaries, codec.color_trc, codec.colorspace, codec.color_range = source.colour
+    if source.interlaced:
+        from av.codec.context import Flags
+
+        codec.flags |= Flags.interlaced_dct | Flags.interlaced_me
+    if source.rotation is not None:
+        degrees, mirrored = source.rotation
+        stream.set_display_rotation(degrees, hflip=mirrored)
+    return stream
+
+
+def _audio_stream(out: Any, codec: str) -> Any:
+    stream = out.add_stream(codec, rate=48_000)
+    stream.codec_context.layout = "stereo"
+    return stream
+
+
+def _encode_noise(out: Any, stream: Any, seconds: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    sample_format = stream.codec_context.format.name
+    for start in range(0, int(seconds * 48_000), 1024):
+        noise = rng.standard_normal((2, 1024)).astype(np.float32) * 0.1
+        frame = av.AudioFrame.from_ndarray(noise, format="fltp", layout="stereo")
+        frame.sample_rate = 48_000
+        frame.pts, frame.time_base = start, Fraction(1, 48_000)
+        for resampled in av.AudioResampler(format=sample_format, layout="stereo", rate=48_000).resample(frame):
+            out.mux(stream.encode(resampled))
+    out.mux(stream.encode(None))
+
+
+def _text_stream(out: Any) -> Any:
+    from gpu_worker.video.tracks import _SUBTITLE_HEADER
+
+    stream = out.add_stream("mov_text")
+    stream.codec_context.subtitle_header = _SUBTITLE_HEADER
+    stream.codec_context.time_base = stream.time_base = Fraction(1, 1000)
+    stream.metadata["language"] = "fre"
+    return stream
+
+
+def _write_text(out: Any, stream: Any, text: str) -> None:
+    packet = av.Packet(len(text.encode()).to_bytes(2, "big") + text.encode())
+    packet.pts = packet.dts = 200
+    packet.duration, packet.time_base, packet.stream = 700, Fraction(1, 1000), stream
+    out.mux(packet)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a file turned out to hold."""
+
+    seconds: tuple[Fraction, ...]
+    size: tuple[int, int]
+    luma_digests: tuple[str, ...]
+    audio: tuple[tuple[str, tuple[tuple[Fraction, str], ...]], ...]
+    subtitles: tuple[tuple[str, ...], ...]
+    chapters: tuple[str, ...]
+    tags: dict[str, str]
+
+
+def look(path: Path) -> Seen:
+    """Open a video again: every frame decoded, every audio packet hashed."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        frames = [
+            (frame.pts * frame.time_base, hashlib.sha256(frame.to_ndarray()[: frame.height].tobytes()).hexdigest())
+            for frame in container.decode(stream)
+        ]
+        size = (stream.width, stream.height)
+    audio, subtitles = [], []
+    with av.open(str(path)) as container:
+        streams = [s for s in container.streams if s.type in {"audio", "subtitle"}]
+        for number in range(len(streams)):
+            with av.open(str(path)) as again:
+                other = [s for s in again.streams if s.type in {"audio", "subtitle"}][number]
+                packets = [
+                    (packet.dts * packet.time_base, bytes(packet))
+                    for packet in again.demux(other)
+                    if packet.dts is not None
+                ]
+                if other.type == "audio":
+                    audio.append(
+                        (other.codec_context.name, tuple((at, hashlib.sha256(data).hexdigest()) for at, data in packets))
+                    )
+                else:
+                    subtitles.append(tuple(data[2:].decode() for _, data in packets if len(data) > 2))
+        chapters = tuple(chapter["metadata"].get("title", "") for chapter in container.chapters())
+        tags = dict(container.metadata)
+    return Seen(
+        seconds=tuple(at for at, _ in frames),
+        size=size,
+        luma_digests=tuple(digest for _, digest in frames),
+        audio=tuple(audio),
+        subtitles=tuple(subtitles),
+        chapters=chapters,
+        tags=tags,
+    )
