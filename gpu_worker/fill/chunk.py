@@ -47,8 +47,7 @@ class Surroundings:
     def view(self) -> View:
         """Return what motion estimation sees of it."""
         luma = self.y >> (self.bit_depth - 8) if self.bit_depth > 8 else self.y
-        filled = fill_smoothly(luma.astype(np.float32), self.occlusion.mask)
-        return View(np.clip(filled + 0.5, 0, 255).astype(np.uint8), self.occlusion)
+        return View(luma.astype(np.uint8), self.occlusion).without(self.occlusion.mask)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

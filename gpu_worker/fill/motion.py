@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_worker.fill.spatial import normalised_blur
+from gpu_worker.fill.spatial import fill_smoothly, normalised_blur
 from gpu_worker.fill.windows import Occlusion
 
 #: A window whose every pixel moves less than this per frame stands still: less is the noise of the estimate.
@@ -28,6 +28,11 @@ class View:
 
     luma: NDArray[np.uint8]
     occlusion: Occlusion
+
+    def without(self, hole: NDArray[np.bool_]) -> View:
+        """Return the same frame with another hole filled from beside."""
+        filled = fill_smoothly(self.luma.astype(np.float32), hole)
+        return View(np.clip(filled + 0.5, 0, 255).astype(np.uint8), self.occlusion)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +81,10 @@ class MotionEstimator:
 
     def estimate(self, earlier: View, later: View) -> PairMotion:
         """Return the motion between two neighbouring frames of one shot."""
+        if not self._holes_are_seen and earlier.occlusion is not later.occlusion:
+            # Where only one frame is filled from beside, flow would chase what the other really shows.
+            unseen = earlier.occlusion.mask | later.occlusion.mask
+            earlier, later = earlier.without(unseen), later.without(unseen)
         backward, dominant_backward = self._between(later, earlier)
         forward, dominant_forward = self._between(earlier, later)
         return PairMotion(backward.astype(np.float16), forward.astype(np.float16), dominant_backward, dominant_forward)
