@@ -75,7 +75,7 @@ def _caption_boxes(captions: list[dict[str, Any]], seconds: float) -> list[tuple
     """Return the boxes (x0, y0, x1, y1 as fractions) of the captions that are on screen at ``seconds``."""
     return [
         (box["x"], box["y"], box["x"] + box["width"], box["y"] + box["height"])
-        for box in (c["box"] for c in captions if c["start_seconds"] <= seconds < c["end_seconds"])
+        for box in (c["box_displayed"] for c in captions if c["start_seconds"] <= seconds < c["end_seconds"])
     ]
 
 
@@ -149,7 +149,7 @@ def check(clip: Path, out: Path) -> str:
         return f"| {clip.name} | exit {done.returncode}: {done.stderr.strip().splitlines()[-1:]} |"
     source, result = open_video(clip), open_video(folder / "video.mp4")
     captions = json.loads((folder / "captions.json").read_text())["captions"]
-    stages = json.loads((folder / "report.json").read_text())["seconds_per_stage"]
+    stages = json.loads((folder / "report.json").read_text())["stages"]
     captioned, before, after = residual(clip, folder / "video.mp4", captions, out / f"{clip.stem}.png")
     drift = max(abs(a - b) for a, b in zip(source.seconds, result.seconds, strict=False))
     facts = [
@@ -164,7 +164,7 @@ def check(clip: Path, out: Path) -> str:
         f"{len(captions)}",
         f"{before} of {captioned}",
         f"{after} of {captioned}",
-        ", ".join(f"{name} {seconds:.1f}" for name, seconds in stages.items()),
+        ", ".join(f"{stage['stage']} {stage['seconds']:.1f}" for stage in stages),
         f"{wall_seconds:.0f}",
     ]
     return "| " + " | ".join(facts) + " |"

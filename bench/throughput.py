@@ -86,9 +86,9 @@ def measure(clip: Path, seconds: float, out: Path) -> None:
         wall, peak = run_child([function, str(source), str(out / f"{function}.mp4"), "--report", str(report)])
         fps = frames / wall
         print(f"| {function}, whole process | {fps:.1f} | {fps / base_fps:.2f} | {peak:.0f} |")
-        for stage, stage_seconds in json.loads((report / "report.json").read_text())["seconds_per_stage"].items():
-            stage_fps = frames / max(stage_seconds, 1e-3)
-            print(f"| {function}: stage {stage} | {stage_fps:.1f} | {stage_fps / base_fps:.2f} | |")
+        for stage in json.loads((report / "report.json").read_text())["stages"]:
+            stage_fps = stage["frames_per_second"]
+            print(f"| {function}: stage {stage['stage']} | {stage_fps:.1f} | {stage_fps / base_fps:.2f} | |")
 
 
 def main() -> None:
