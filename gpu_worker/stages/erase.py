@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from domain.detection import CaptionEvent, Detection
 from domain.job import Quality, Stage
@@ -41,7 +42,7 @@ def erase_segment(job: StageJob, index: int) -> None:
         for event in detection.captions
         if event.start_frame < segment.end_frame and event.end_frame > segment.start_frame
     )
-    if _has_nothing_to_do(job, detection, events):
+    if _has_nothing_to_do(job, detection, events, (path, facts)):
         record = EraseRecord(stage=Stage.ERASE, segment=index, seconds=progress.seconds, frames=0, outcome="nothing")
     else:
         reader = FrameReader(path, facts)
@@ -64,11 +65,13 @@ def erase_segment(job: StageJob, index: int) -> None:
     progress.finish(total)
 
 
-def _has_nothing_to_do(job: StageJob, detection: Detection, events: tuple[CaptionEvent, ...]) -> bool:
+def _has_nothing_to_do(
+    job: StageJob, detection: Detection, events: tuple[CaptionEvent, ...], source: tuple[Path, VideoFacts]
+) -> bool:
     if job.order.upscale is not None:
         return not events
     # Without an upscale all pieces must be encoded, or none: pieces of two encoders do not join.
-    return not detection.captions and can_pass_through(job.workspace.source(job.order.source))
+    return not detection.captions and can_pass_through(*source)
 
 
 def _write_patches(

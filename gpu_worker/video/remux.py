@@ -91,8 +91,13 @@ def pass_through(
         return _write(container, out, (target, packets), shift, on_packet)
 
 
-def can_pass_through(source: Path) -> bool:
-    """Tell whether an MP4 file can hold the source's own video stream."""
+def can_pass_through(source: Path, facts: VideoFacts) -> bool:
+    """Tell whether the source's own video stream may stand in the result.
+
+    FFmpeg puts nearly anything into MP4, but a user who gives no MP4 is promised one that players take: H.264.
+    """
+    if facts.container != "mp4" and facts.codec != "h264":
+        return False
     with open_source(source) as container:
         return mp4_takes(main_video_stream(container))
 

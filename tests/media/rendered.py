@@ -18,7 +18,11 @@ VFR_STEPS = (3000, 3003, 6000, 1500, 4500)
 
 @dataclass(frozen=True)
 class Source:
-    """What to render. ``shots`` are frame numbers at which the picture changes altogether."""
+    """What to render.
+
+    ``shots`` are frame numbers at which the picture changes altogether; ``bar`` is a white bar ``x0, y0, x1, y1`` burnt
+    into the frames from ``bar_frames``.
+    """
 
     name: str = "source.mp4"
     frames: int = 48
@@ -35,6 +39,8 @@ class Source:
     sample_aspect_ratio: Fraction | None = None
     colour: tuple[int, int, int, int] | None = None
     interlaced: bool = False
+    bar: tuple[int, int, int, int] | None = None
+    bar_frames: tuple[int, int] = (0, 0)
     audio: tuple[str, ...] = ("aac",)
     subtitles: tuple[str, ...] = ()
     chapters: tuple[str, ...] = ()
@@ -85,6 +91,9 @@ def picture_at(source: Source, index: int) -> NDArray[np.uint8]:
     coarse = rng.integers(30, 220, (height // 8 + 1, width // 8 + 1), np.uint8)
     luma = np.kron(coarse, np.ones((8, 8), np.uint8))[:height, :width]
     luma = np.roll(luma, 2 * index, axis=1)
+    if source.bar is not None and source.bar_frames[0] <= index < source.bar_frames[1]:
+        x0, y0, x1, y1 = source.bar
+        luma[y0:y1, x0:x1] = 235
     chroma = np.full((height // 2, width), 70 + 50 * (shot % 3), np.uint8)
     return np.vstack([luma, chroma])[:, :width]
 
@@ -181,7 +190,10 @@ def look(path: Path) -> Seen:
                 ]
                 if other.type == "audio":
                     audio.append(
-                        (other.codec_context.name, tuple((at, hashlib.sha256(data).hexdigest()) for at, data in packets))
+                        (
+                            other.codec_context.name,
+                            tuple((at, hashlib.sha256(data).hexdigest()) for at, data in packets),
+                        )
                     )
                 else:
                     subtitles.append(tuple(data[2:].decode() for _, data in packets if len(data) > 2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -105,7 +106,9 @@ def test_interlaced_video_is_deinterlaced_frame_for_frame(rendered, run_job) -> 
 
 
 def test_audio_that_mp4_does_not_hold_becomes_aac_and_the_report_says_so(rendered, run_job) -> None:
-    path = rendered(name="s.avi", codec="mpeg4", options={}, time_base=Fraction(1, 30), steps=(1,), audio=("pcm_mulaw",))
+    path = rendered(
+        name="s.avi", codec="mpeg4", options={}, time_base=Fraction(1, 30), steps=(1,), audio=("pcm_mulaw",)
+    )
     outcome = run_job(path, upscale=UPSCALE)
     after = look(outcome.video)
     assert [codec for codec, _ in after.audio] == ["aac"]
@@ -119,9 +122,7 @@ def test_a_broadcast_clock_starts_at_zero_and_sound_stays_in_step(rendered, run_
     lag = before.audio[0][1][0][0] - before.seconds[0]
     assert min(after.seconds[0], after.audio[0][1][0][0]) == 0
     assert after.audio[0][1][0][0] - after.seconds[0] == lag
-    assert [b - a for a, b in zip(after.seconds, after.seconds[1:], strict=False)] == [
-        b - a for a, b in zip(before.seconds, before.seconds[1:], strict=False)
-    ]
+    assert [b - a for a, b in pairwise(after.seconds)] == [b - a for a, b in pairwise(before.seconds)]
 
 
 def test_the_asked_bitrate_is_met_where_the_picture_needs_it(rendered, run_job) -> None:

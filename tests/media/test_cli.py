@@ -1,0 +1,133 @@
+"""The command line on one machine: outputs whole or not at all, bad input in one line, nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from rendered import look
+
+from domain.errors import InvalidRequestError
+from gpu_worker.cli import main, parse_region
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def folder(rendered, tmp_path, monkeypatch) -> Path:
+    """The working folder, with a video, a text that calls itself one, and a folder that does."""
+    rendered()
+    (tmp_path / "text.mp4").write_text("a text")
+    (tmp_path / "folder.mp4").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_upscale_writes_the_video_and_the_report(rendered, tmp_path, capsys) -> None:
+    path = rendered()
+    out, report = tmp_path / "big.mp4", tmp_path / "report"
+    assert main(["upscale", str(path), str(out), "--bitrate-mbps", "3", "--report", str(report)]) == 0
+    assert look(out).size == (192, 128)
+    assert look(out).seconds == look(path).seconds
+    assert json.loads((report / "report.json").read_text())["upscaler"] == "lanczos"
+    assert sorted(file.name for file in report.iterdir()) == ["before_after.png", "report.json"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["big.mp4", "report", "source.mp4"]
+    assert capsys.readouterr().err == ""
+
+
+def test_erase_says_when_there_was_nothing_to_erase(rendered, tmp_path, capsys) -> None:
+    path, out = rendered(width=160, height=96), tmp_path / "clean.mp4"
+    assert main(["erase", str(path), str(out), "--region", "0,0,0.5,0.3@0-1"]) == 0
+    assert "no caption was found" in capsys.readouterr().out
+    assert look(out).luma_digests == look(path).luma_digests
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["upscale", "none.mp4", "out.mp4"], "there is no file"),
+        (["upscale", "text.mp4", "out.mp4"], "not a readable video"),
+        (["upscale", "source.mp4", "source.mp4"], "is the input"),
+        (["upscale", "source.mp4", "no/such/folder/out.mp4"], "no folder"),
+        (["upscale", "source.mp4", "folder.mp4"], "is a folder"),
+        (["upscale", "source.mp4", "out.avi"], "ends in .mp4"),
+        (["upscale", "source.mp4", "out.mp4", "--report", "text.mp4"], "is a file"),
+        (["upscale", "source.mp4", "out.mp4", "--bitrate-mbps", "0"], "bitrate_mbps"),
+        (["upscale", "source.mp4", "out.mp4", "--bitrate-mbps", "101"], "bitrate_mbps"),
+        (["upscale", "source.mp4", "out.mp4", "--bitrate-mbps", "ten"], "--bitrate-mbps"),
+        (["upscale", "source.mp4", "out.mp4", "--model", "none"], "--model"),
+        (["erase", "source.mp4", "out.mp4", "--region", "0,0,1"], "X,Y,W,H"),
+        (["erase", "source.mp4", "out.mp4", "--region", "0,0,1.5,1"], "width"),
+        (["erase", "source.mp4", "out.mp4", "--region", "0.5,0,0.6,1"], "inside the frame"),
+        (["erase", "source.mp4", "out.mp4", "--region", "0,0,1,1@9-5"], "end_seconds"),
+        (["erase", "source.mp4", "out.mp4", *["--region", "0,0,1,1"] * 3], "at most 2"),
+        (["erase", "source.mp4", "out.mp4", "--quality", "best"], "--quality"),
+        (["run", "--work-order", "x", "--stage", "plan"], "--stage"),
+        (["paint"], "paint"),
+        ([], "COMMAND"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(arguments, words, folder, capsys) -> None:
+    before = sorted(folder.rglob("*"))
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_an_old_output_survives_a_failed_run(rendered, tmp_path) -> None:
+    out = tmp_path / "out.mp4"
+    out.write_bytes(b"yesterday's result")
+    text = tmp_path / "text.mp4"
+    text.write_text("a text")
+    assert main(["upscale", str(text), str(out)]) == 2
+    assert out.read_bytes() == b"yesterday's result"
+
+
+def test_regions_may_be_tied_to_a_time() -> None:
+    region = parse_region("0,0.75,1,0.25@5-20.5")
+    assert (region.x, region.y, region.width, region.height) == (0, 0.75, 1, 0.25)
+    assert (region.time_ranges[0].start_seconds, region.time_ranges[0].end_seconds) == (5, 20.5)
+    assert parse_region("0,0,1,1").time_ranges == ()
+    with pytest.raises(InvalidRequestError):
+        parse_region("left,top,1,1")
+
+
+def test_models_and_doctor_answer(capsys) -> None:
+    assert main(["models"]) == 0
+    assert "lanczos" in capsys.readouterr().out
+    assert main(["doctor"]) == 0
+    assert "CPUExecutionProvider" in capsys.readouterr().out
+
+
+def test_doctor_fails_where_cuda_is_asked_for_and_missing(capsys) -> None:
+    from gpu_worker.inference.session import Device, available_devices
+
+    if Device.CUDA in available_devices():
+        pytest.skip("this machine may have CUDA")
+    assert main(["doctor", "--device", "cuda"]) == 1
+    assert "cuda" in capsys.readouterr().err
+
+
+def test_a_terminated_run_leaves_no_files(rendered, tmp_path) -> None:
+    path = rendered(width=640, height=360, frames=240, shots=())
+    out = tmp_path / "out.mp4"
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'functions'}"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "gpu_worker", "upscale", str(path), str(out)], env=environment, stderr=subprocess.PIPE
+    ) as worker:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob(".smart-erase-*")) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        worker.send_signal(signal.SIGTERM)
+        worker.wait(timeout=60)
+    assert worker.returncode == 128 + signal.SIGTERM
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["source.mp4"]
