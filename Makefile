@@ -14,7 +14,7 @@ BITRATE_MBPS ?=
 OUT ?= out
 PORT ?= 0
 
-.PHONY: help run serve setup test fast-test lint types architecture acceptance throughput requirements clean
+.PHONY: help run serve setup test fast-test lint types architecture acceptance throughput openapi requirements clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -61,6 +61,9 @@ types: setup
 
 architecture: setup
 	$(VENV)/bin/lint-imports
+
+openapi: setup  ## rewrite docs/openapi.json from the handlers
+	$(VENV)/bin/python -c "import json, serve_openapi as s; print(json.dumps(s.openapi_document(), indent=2))" > docs/openapi.json
 
 requirements:  ## rewrite the pinned, hashed lists from requirements/*.in (needs pip-compile)
 	requirements/compile.sh

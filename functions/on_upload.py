@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 def on_upload(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Start the job of the object that an EventBridge event of S3 tells of."""
     detail = S3EventBridgeNotificationEvent(event).detail
-    ref = ObjectRef(bucket=detail.bucket.name, key=detail.object.key, version_id=detail.object.version_id or None)
+    found = detail.object
+    # Without versioning there is no version in the event, and Powertools would fail on its name.
+    ref = ObjectRef(bucket=detail.bucket.name, key=found.key, version_id=found.get("version-id"))
     job = current_service().submission.submit_from_inbox(ref)
     logger.info("inbox", job_id=job.job_id, status=job.status)
     return {"job_id": job.job_id, "status": job.status}

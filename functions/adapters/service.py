@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 from botocore.config import Config
@@ -37,7 +37,10 @@ def system_clock() -> datetime:
 
 
 class Service:
-    """Everything a handler may need, each part made when it is first asked for."""
+    """Everything a handler may need, each part made when it is first asked for.
+
+    ``new_client`` makes AWS clients and takes what ``boto3.client`` takes.
+    """
 
     def __init__(
         self,
@@ -45,20 +48,22 @@ class Service:
         *,
         clock: Callable[[], datetime] = system_clock,
         fetcher: SourceFetcher | None = None,
+        new_client: Callable[..., Any] = boto3.client,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._given_fetcher = fetcher
+        self._new_client = new_client
 
     @cached_property
     def s3(self) -> S3Client:
         """Client for the buckets."""
-        return boto3.client("s3", config=Config(**_PATIENCE))
+        return cast("S3Client", self._client("s3"))
 
     @cached_property
     def jobs(self) -> JobsTable:
         """The job records."""
-        return JobsTable(boto3.client("dynamodb", config=Config(**_PATIENCE)), self._settings.jobs_table)
+        return JobsTable(self._client("dynamodb"), self._settings.jobs_table)
 
     @cached_property
     def media(self) -> MediaBucket:
@@ -80,8 +85,8 @@ class Service:
     def submission(self) -> Submission:
         """The ways into and out of the queue."""
         executions = Executions(
-            boto3.client("stepfunctions", config=Config(**_PATIENCE)),
-            boto3.client("batch", config=Config(**_PATIENCE)),
+            self._client("stepfunctions"),
+            self._client("batch"),
             self._settings.state_machine_arn,
             self._settings.job_queue,
         )
@@ -97,8 +102,7 @@ class Service:
         """Idempotency keys."""
         from adapters.once_per_key import OncePerKey  # noqa: PLC0415 - a tenth of a second that one function needs
 
-        client = boto3.client("dynamodb", config=Config(**_PATIENCE))
-        return OncePerKey(client, self._settings.idempotency_table)
+        return OncePerKey(self._client("dynamodb"), self._settings.idempotency_table)
 
     @cached_property
     def _fetcher(self) -> SourceFetcher:
@@ -106,16 +110,19 @@ class Service:
             return self._given_fetcher
         return SourceFetcher(resolve_by_system, connect_by_system, ssl.create_default_context())
 
+    def _client(self, service: str) -> Any:
+        return self._new_client(service, config=Config(**_PATIENCE))
+
     def _new_signer(self) -> Signer:
         # Path style for an endpoint of one's own, where a bucket in the host name would lead nowhere.
         endpoint = self._settings.public_s3_endpoint or None
         config = Config(signature_version="s3v4", s3={"addressing_style": "path" if endpoint else "auto"})
         if not self._settings.link_signer_role_arn:
-            return Signer(boto3.client("s3", endpoint_url=endpoint, config=config), expires_at=None)
-        session = boto3.client("sts", config=Config(**_PATIENCE)).assume_role(
+            return Signer(self._new_client("s3", endpoint_url=endpoint, config=config), expires_at=None)
+        session = self._client("sts").assume_role(
             RoleArn=self._settings.link_signer_role_arn, RoleSessionName="links", DurationSeconds=_SESSION_SECONDS
         )["Credentials"]
-        client = boto3.client(
+        client = self._new_client(
             "s3",
             endpoint_url=endpoint,
             config=config,

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -52,24 +53,40 @@ class Clock:
         self.now += timedelta(**duration)
 
 
+@lru_cache
+def cached_client(service: str) -> Any:
+    """Make a client once for all tests: most of its cost is the loading of certificates that moto never uses."""
+    return boto3.client(service)
+
+
+def new_client(service: str, **options: Any) -> Any:
+    return boto3.client(service, **options) if options.keys() - {"config"} else cached_client(service)
+
+
+class CachedClients:
+    """Stands where the local service names its endpoint."""
+
+    client = staticmethod(cached_client)
+
+
 class Deployment:
     """The stack in moto, and a way to call its functions."""
 
     def __init__(self, template: Template, clock: Clock) -> None:
         self.template = template
-        stack.create(template, stack.LocalAws(endpoint_url=None, access_key="test", secret_key="test"))
+        stack.create(template, CachedClients())
         self.environment = stack.functions_of(template)[0].environment
         self.settings = Settings.from_environment(self.environment)
         self.clock = clock
         self.context = FakeContext()
-        self.s3 = boto3.client("s3")
-        self.states = boto3.client("stepfunctions")
+        self.s3 = cached_client("s3")
+        self.states = cached_client("stepfunctions")
         self.bucket = self.settings.media_bucket
         self.serve()
 
     def serve(self, fetcher: SourceFetcher | None = None, **settings: Any) -> Service:
         changed = self.settings.model_copy(update=settings)
-        service = Service(changed, clock=self.clock, fetcher=fetcher or no_network())
+        service = Service(changed, clock=self.clock, fetcher=fetcher or no_network(), new_client=new_client)
         use_service(service)
         return service
 
@@ -87,7 +104,7 @@ def no_network() -> SourceFetcher:
     def refuse(*_arguments: object) -> Any:
         raise OSError("the tests have no network")
 
-    return SourceFetcher(refuse, refuse, ssl.create_default_context())
+    return SourceFetcher(refuse, refuse, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 
 
 @pytest.fixture

@@ -1,0 +1,110 @@
+"""An object under inbox/ starts its job by itself, with settings from its metadata, once per version."""
+
+from __future__ import annotations
+
+import pytest
+
+import on_upload
+from domain.job import JobStatus
+
+
+@pytest.fixture
+def land(deployment, recorded):
+    """Put an object under inbox/ and deliver the event that S3 would send."""
+
+    def deliver(metadata, key="inbox/clip.mp4", times=1):
+        version = deployment.put(key, Metadata=metadata)
+        event = recorded("on_upload")
+        event["detail"]["bucket"]["name"] = deployment.bucket
+        event["detail"]["object"].update({"key": key, "version-id": version})
+        answers = [on_upload.handler(event, deployment.context) for _ in range(times)]
+        return answers[-1]
+
+    return deliver
+
+
+def test_the_metadata_say_what_to_do(deployment, land):
+    metadata = {
+        "erase": "captions",
+        "quality": "premium",
+        "region": "0,0.8,1,0.2; 0,0,1,0.1",
+        "upscale": "2",
+        "bitrate-mbps": "20",
+        "name": "episode 1",
+        "s3cmd-attrs": "left alone",
+    }
+
+    job = deployment.serve().jobs.get(land(metadata)["job_id"])
+
+    assert job.status is JobStatus.QUEUED
+    assert job.request is not None
+    assert job.request.name == "episode 1"
+    assert job.request.erase is not None
+    assert job.request.erase.quality == "premium"
+    assert [region.y for region in job.request.erase.captions.regions] == [0.8, 0.0]
+    assert job.request.upscale is not None
+    assert job.request.upscale.bitrate_mbps == 20
+    assert [execution["name"] for execution in deployment.executions()] == [job.job_id]
+
+
+def test_an_event_that_comes_six_times_makes_one_job(deployment, land):
+    land({"upscale": "2"}, times=6)
+    assert len(deployment.serve().jobs.page("default", 10).jobs) == 1
+    assert len(deployment.executions()) == 1
+
+
+def test_another_version_of_the_object_is_another_job(deployment, land):
+    first, second = land({"upscale": "2"}), land({"upscale": "2"})
+    assert first["job_id"] != second["job_id"]
+
+
+def test_a_job_that_was_recorded_but_not_started_is_started_by_the_next_event(deployment, land):
+    working = deployment.settings.state_machine_arn
+    deployment.serve(state_machine_arn=working + "-gone")
+    with pytest.raises(Exception, match="StateMachineDoesNotExist"):
+        land({"upscale": "2"}, key="inbox/a.mp4")
+    service = deployment.serve()
+    (job,) = service.jobs.page("default", 10).jobs
+    assert job.source_object is not None
+
+    service.submission.submit_from_inbox(job.source_object)
+
+    assert [execution["name"] for execution in deployment.executions()] == [job.job_id]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [
+        ({}, "ask for nothing"),
+        ({"erase": "icons"}, "captions"),
+        ({"erase": "captions", "quality": "best"}, "quality"),
+        ({"erase": "captions", "region": "0,0.8,1"}, "x,y,width,height"),
+        ({"erase": "captions", "region": "0,0.8,1,0.3"}, "inside the frame"),
+        ({"erase": "captions", "region": "nan,0,1,1"}, "regions"),
+        ({"upscale": "3"}, "factor"),
+        ({"upscale": "twice"}, "whole number"),
+        ({"upscale": "2", "bitrate-mbps": "101"}, "bitrate_mbps"),
+        ({"upscale": "2", "quality": "premium"}, "only with erase"),
+    ],
+)
+def test_bad_metadata_make_a_failed_job_that_says_why(deployment, land, metadata, words):
+    answer = land(metadata)
+
+    job = deployment.serve().jobs.get(answer["job_id"])
+    assert job.status is JobStatus.FAILED
+    assert job.error is not None
+    assert job.error.code == "InvalidRequest"
+    assert words in job.error.message
+    assert deployment.executions() == []
+
+
+def test_an_object_that_is_gone_makes_a_failed_job(deployment, recorded):
+    event = recorded("on_upload")
+    event["detail"]["bucket"]["name"] = deployment.bucket
+    del event["detail"]["object"]["version-id"]
+
+    answer = on_upload.handler(event, deployment.context)
+
+    error = deployment.serve().jobs.get(answer["job_id"]).error
+    assert error is not None
+    assert error.code == "SourceNotFound"

@@ -1,0 +1,307 @@
+"""The state machine's functions, with the payloads that it sends."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+import plan_segments
+import probe_source
+import record_failure
+import record_result
+from domain.errors import (
+    InvalidTransitionError,
+    NoVideoStreamError,
+    SourceNotFoundError,
+    UnreadableVideoError,
+    UnsupportedContainerError,
+    UnsupportedResolutionError,
+)
+from domain.job import Job, JobRequest, JobStatus, ObjectRef, SourceFacts, Stage
+from domain.storage_keys import JobKeys
+from domain.work_order import Plan, ResultManifest, WorkOrder
+
+JOB_ID = "7f3c2f0e-5b1d-4d0c-9a53-0d9a1c1e2f33"
+FACTS = SourceFacts(size_bytes=5, container="mp4", video_codec="h264", pixel_format="yuv420p", width=640, height=360)
+
+
+def make_video(path: Path, *, width=640, height=360, frames=10, faststart=True) -> Path:
+    options = {"movflags": "faststart"} if faststart and path.suffix in {".mp4", ".mov"} else {}
+    with av.open(str(path), "w", options=options) as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        noise = np.random.default_rng(1)
+        for _ in range(frames):
+            picture = noise.integers(0, 255, (height, width, 3), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture
+def queued(deployment):
+    """Record a queued job whose source is the given bytes."""
+
+    def record(source: bytes = b"video", **functions):
+        key = "inbox/source.mp4"
+        version = deployment.put(key, source)
+        request = JobRequest.model_validate(
+            {"source": {"s3_uri": f"s3://{deployment.bucket}/{key}"}, **(functions or {"upscale": {}})}
+        )
+        ref = ObjectRef(bucket=deployment.bucket, key=key, version_id=version)
+        job = Job(job_id=JOB_ID, owner="default", request=request, created_at=deployment.clock(), source_object=ref)
+        jobs = deployment.serve().jobs
+        jobs.put_new(job)
+        return jobs
+
+    return record
+
+
+def read(deployment, key, model):
+    return deployment.serve().media.read(key, model)
+
+
+def test_the_probe_writes_the_work_order_and_sets_the_job_running(deployment, recorded, queued, tmp_path):
+    jobs = queued(make_video(tmp_path / "a.mp4").read_bytes(), erase={}, upscale={})
+
+    answer = probe_source.handler(recorded("probe_source"), deployment.context)
+
+    key = JobKeys(JOB_ID).work_order
+    assert answer == {"work_order_uri": f"s3://{deployment.bucket}/{key}", "erase": True, "upscale": True}
+    order = read(deployment, key, WorkOrder)
+    job = jobs.get(JOB_ID)
+    assert order.source == job.source_object
+    assert order.source_facts == job.source_facts
+    assert (order.source_facts.container, order.source_facts.width, order.source_facts.height) == ("mp4", 640, 360)
+    assert (job.status, job.stage) == (JobStatus.RUNNING, Stage.DETECT)
+    assert job.started_at == deployment.clock().astimezone(UTC)
+
+
+def test_the_probe_reads_tables_at_the_end_without_the_pictures_between(deployment, recorded, queued, tmp_path):
+    video = make_video(tmp_path / "a.mp4", width=1280, height=720, frames=25, faststart=False).read_bytes()
+    assert len(video) > 8 << 20
+    queued(video)
+    service = deployment.serve()
+    fetched = []
+    service.s3.meta.events.register(
+        "before-call.s3.GetObject", lambda params, **_: fetched.append(params["headers"].get("Range"))
+    )
+
+    probe_source.handler(recorded("probe_source"), deployment.context)
+
+    spans = [span.removeprefix("bytes=").split("-") for span in fetched if span]
+    assert 0 < sum(int(end) - int(start) + 1 for start, end in spans) < len(video) / 2
+
+
+def test_a_probe_that_is_called_again_answers_the_same(deployment, recorded, queued, tmp_path):
+    queued(make_video(tmp_path / "a.mp4").read_bytes())
+    answers = [probe_source.handler(recorded("probe_source"), deployment.context) for _ in range(2)]
+    assert answers[0] == answers[1]
+
+
+def text_file(_tmp_path):
+    return b"this is not a video\n" * 100
+
+
+def truncated(tmp_path):
+    return make_video(tmp_path / "a.mp4").read_bytes()[:-2000]
+
+
+def truncated_before_its_tables(tmp_path):
+    return make_video(tmp_path / "a.mp4", faststart=False).read_bytes()[:-2000]
+
+
+def matroska(tmp_path):
+    return make_video(tmp_path / "a.mkv").read_bytes()
+
+
+def small(tmp_path):
+    return make_video(tmp_path / "a.mp4", width=640, height=358).read_bytes()
+
+
+def large(tmp_path):
+    return make_video(tmp_path / "a.mp4", width=1922, height=1080, frames=1).read_bytes()
+
+
+def sound_only(tmp_path):
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=44100, layout="mono")
+        frame = av.AudioFrame(format="fltp", layout="mono", samples=1024)
+        frame.sample_rate = 44100
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("source", "functions", "error"),
+    [
+        (text_file, {"upscale": {}}, UnreadableVideoError),
+        (truncated, {"upscale": {}}, UnreadableVideoError),
+        (truncated_before_its_tables, {"upscale": {}}, UnreadableVideoError),
+        (sound_only, {"upscale": {}}, NoVideoStreamError),
+        (matroska, {"erase": {}}, UnsupportedContainerError),
+        (small, {"upscale": {}}, UnsupportedResolutionError),
+        (large, {"upscale": {}}, UnsupportedResolutionError),
+    ],
+)
+def test_the_probe_refuses_what_cannot_work(deployment, recorded, queued, tmp_path, source, functions, error):  # noqa: PLR0917
+    jobs = queued(source(tmp_path), **functions)
+
+    with pytest.raises(error):
+        probe_source.handler(recorded("probe_source"), deployment.context)
+
+    assert jobs.get(JOB_ID).status is JobStatus.QUEUED
+    assert read(deployment, JobKeys(JOB_ID).work_order, WorkOrder) is None
+
+
+def test_a_source_that_is_gone_is_a_typed_error(deployment, recorded, queued):
+    queued()
+    source = deployment.serve().jobs.get(JOB_ID).source_object
+    deployment.s3.delete_object(Bucket=source.bucket, Key=source.key, VersionId=source.version_id)
+    with pytest.raises(SourceNotFoundError):
+        probe_source.handler(recorded("probe_source"), deployment.context)
+
+
+def test_a_cancelled_job_does_not_begin(deployment, recorded, queued, tmp_path):
+    jobs = queued(make_video(tmp_path / "a.mp4").read_bytes())
+    jobs.cancel(JOB_ID, deployment.clock())
+    with pytest.raises(InvalidTransitionError):
+        probe_source.handler(recorded("probe_source"), deployment.context)
+
+
+def test_segments_are_numbers_in_the_state_and_facts_in_the_bucket(deployment, recorded, queued):
+    jobs = queued()
+    jobs.start(JOB_ID, FACTS, deployment.clock())
+    shots = [{"start_frame": 1500 * n, "end_frame": 1500 * (n + 1), "start_pts": 61 * n} for n in range(3)]
+    deployment.put_json(
+        JobKeys(JOB_ID).detection,
+        {
+            "frame_count": 4500,
+            "time_base": "1/1",
+            "first_pts": 0,
+            "duration_seconds": 183.0,
+            "seekable": True,
+            "shots": shots,
+        },
+    )
+
+    answer = plan_segments.handler(recorded("plan_segments"), deployment.context)
+
+    assert answer == {"segments": [{"index": 0}, {"index": 1}, {"index": 2}]}
+    plan = read(deployment, JobKeys(JOB_ID).plan, Plan)
+    assert [segment.end_frame for segment in plan.segments] == [1500, 3000, 4500]
+    assert jobs.get(JOB_ID).segment_count == 3
+
+
+def manifest():
+    files = {
+        name: JobKeys(JOB_ID).result(file)
+        for name, file in {"video": "video.mp4", "report": "report.json", "captions_srt": "captions.srt"}.items()
+    }
+    return ResultManifest.model_validate(
+        {
+            "files": files,
+            "nothing_found": True,
+            "width": 1280,
+            "height": 720,
+            "duration_seconds": 3.5,
+            "frame_count": 84,
+            "upscaler": "lanczos",
+        }
+    )
+
+
+def test_a_result_is_recorded_once(deployment, recorded, queued):
+    jobs = queued()
+    jobs.start(JOB_ID, FACTS, deployment.clock())
+    deployment.put_json(JobKeys(JOB_ID).result_manifest, manifest().model_dump())
+
+    answers = [record_result.handler(recorded("record_result"), deployment.context) for _ in range(2)]
+
+    assert answers == [{"nothing_found": True}] * 2
+    job = jobs.get(JOB_ID)
+    assert (job.status, job.progress_percent) == (JobStatus.SUCCEEDED, 100)
+    assert set(job.result_keys) == {"video", "report", "captions_srt"}
+    assert job.result_facts is not None
+    assert (job.result_facts.nothing_found, job.result_facts.upscaler) == (True, "lanczos")
+
+
+@pytest.mark.parametrize(("module", "name"), [(plan_segments, "plan_segments"), (record_result, "record_result")])
+def test_a_stage_that_left_nothing_is_a_crash_not_a_success(deployment, recorded, queued, module, name):
+    jobs = queued()
+    jobs.start(JOB_ID, FACTS, deployment.clock())
+    with pytest.raises(Exception, match="there is no jobs/"):
+        module.handler(recorded(name), deployment.context)
+    assert jobs.get(JOB_ID).status is JobStatus.RUNNING
+
+
+def failure(recorded, error, cause=""):
+    return {**recorded("record_failure"), "failure": {"Error": error, "Cause": cause}}
+
+
+def test_a_typed_error_of_a_function_becomes_the_jobs(deployment, recorded, queued):
+    jobs = queued()
+
+    answer = record_failure.handler(recorded("record_failure"), deployment.context)
+
+    job = jobs.get(JOB_ID)
+    assert job.status is JobStatus.FAILED
+    assert job.error.code == answer["Error"] == "UnreadableVideo"
+    assert (
+        job.error.message
+        == answer["Cause"]
+        == ("the source is not a readable video: Invalid data found when processing input")
+    )
+
+
+def test_a_typed_error_that_the_worker_left_becomes_the_jobs(deployment, recorded, queued):
+    jobs = queued()
+    deployment.put_json(JobKeys(JOB_ID).error, {"code": "UnsupportedCodec", "message": "no decoder"})
+    record_failure.handler(recorded("record_failure_batch"), deployment.context)
+    assert jobs.get(JOB_ID).error.code == "UnsupportedCodec"
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "code"),
+    [
+        ("States.TaskFailed", {"StatusReason": "Essential container in task exited"}, "InternalError"),
+        ("States.TaskFailed", {"StatusReason": "Job attempt duration exceeded timeout"}, "TimedOut"),
+        ("States.TaskFailed", {"StatusReason": "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY"}, "NoCapacity"),
+        ("States.Timeout", "", "TimedOut"),
+        ("Execution.TIMED_OUT", "", "TimedOut"),
+        ("Execution.ABORTED", "", "Stopped"),
+        ("KeyError", {"errorMessage": "'/var/task/secret'", "stackTrace": ["/var/task/x.py"]}, "InternalError"),
+        ("Lambda.Unknown", "not json", "InternalError"),
+        ("Lambda.Unknown", "[1]", "InternalError"),
+    ],
+)
+def test_other_failures_have_a_code_and_leak_nothing(deployment, recorded, queued, error, cause, code):  # noqa: PLR0917
+    jobs = queued()
+    text = cause if isinstance(cause, str) else json.dumps(cause)
+
+    record_failure.handler(failure(recorded, error, text), deployment.context)
+
+    recorded_error = jobs.get(JOB_ID).error
+    assert recorded_error.code == code
+    assert "/var/task" not in recorded_error.message
+
+
+def test_a_failure_that_comes_late_changes_nothing(deployment, recorded, queued):
+    jobs = queued()
+    jobs.cancel(JOB_ID, deployment.clock())
+    record_failure.handler(recorded("record_failure"), deployment.context)
+    assert jobs.get(JOB_ID).status is JobStatus.CANCELLED
+
+
+def test_the_first_failure_stands(deployment, recorded, queued):
+    jobs = queued()
+    record_failure.handler(recorded("record_failure"), deployment.context)
+    record_failure.handler(recorded("record_failure_execution"), deployment.context)
+    assert jobs.get(JOB_ID).error.code == "UnreadableVideo"
