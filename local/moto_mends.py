@@ -89,6 +89,7 @@ def apply(collaborators: Collaborators) -> None:
     _run_batch_jobs(collaborators.run_batch_job)
     _deliver_events(collaborators.invoke_async)
     _join_parts_on_disk()
+    _put_large_objects_into_files_at_once()
 
 
 def _replace(owner: Any, name: str, mend: Callable[[Any], Any]) -> None:
@@ -358,3 +359,17 @@ def _join_parts_on_disk() -> None:
         return value, f"{md5(digests, usedforsecurity=False).hexdigest()}-{len(wanted)}", None
 
     _replace(s3_models.FakeMultipart, "complete", lambda _: complete)
+
+
+def _put_large_objects_into_files_at_once() -> None:
+    """An object's buffer becomes a file only after all of it was written to memory; a large one begins as a file."""
+
+    def mend(original: Any) -> Any:
+        def set_value(self: Any, new_value: Any) -> None:
+            if len(new_value) > self._max_buffer_size:
+                self._value_buffer.rollover()
+            original.fset(self, new_value)
+
+        return property(original.fget, set_value)
+
+    _replace(s3_models.FakeKey, "value", mend)

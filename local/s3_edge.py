@@ -200,7 +200,12 @@ class S3Edge:
         backend = s3_backends[ACCOUNT_ID]["aws"]
         version = query.get("versionId", [None])[0]
         key = backend.get_object(bucket, name, version_id=version) if bucket in backend.buckets else None
-        if key is None or key.size < _CHUNK_BYTES or environ.get("HTTP_IF_NONE_MATCH") or environ.get("HTTP_IF_MATCH"):
+        if (
+            key is None
+            or key.size < _CHUNK_BYTES
+            or environ.get("HTTP_IF_NONE_MATCH")
+            or (environ.get("HTTP_IF_MATCH", key.etag).strip('"') != key.etag.strip('"'))
+        ):
             return self._app(environ, start_response)
         span = _requested_range(environ.get("HTTP_RANGE", ""), key.size)
         if span is None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
 
 from local.client import ApiClient
 
@@ -39,6 +40,7 @@ class RunningService:
             region_name="us-east-1",
             aws_access_key_id=self.facts["aws_access_key_id"],
             aws_secret_access_key=self.facts["aws_secret_access_key"],
+            config=Config(signature_version="s3v4" if service == "s3" else "v4"),
         )
 
     def wait(self, job_id: str, seconds: float = 120) -> dict[str, Any]:

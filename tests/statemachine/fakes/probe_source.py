@@ -23,9 +23,7 @@ def handler(event, context):
         s3.put_object(Bucket=bucket, Key=f"records/{job_id}/probe-{before + 1}", Body=b"")
         if before == 0:
             raise type("Lambda.TooManyRequestsException", (Exception,), {})("as Lambda says when it is throttled")
-    s3.put_object(
-        Bucket=bucket, Key=f"jobs/{job_id}/work_order.json", Body=json.dumps(behaviour).encode()
-    )
+    s3.put_object(Bucket=bucket, Key=f"jobs/{job_id}/work_order.json", Body=json.dumps(behaviour).encode())
     return {
         "work_order_uri": f"s3://{bucket}/jobs/{job_id}/work_order.json",
         "erase": True,
