@@ -129,13 +129,12 @@ def large(tmp_path):
 
 
 def sound_only(tmp_path):
-    path = tmp_path / "a.mp4"
+    path = tmp_path / "a.mov"
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("aac", rate=44100, layout="mono")
-        frame = av.AudioFrame(format="fltp", layout="mono", samples=1024)
+        stream = container.add_stream("pcm_s16le", rate=44100, layout="mono")
+        frame = av.AudioFrame(format="s16", layout="mono", samples=1024)
         frame.sample_rate = 44100
         container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
     return path.read_bytes()
 
 
