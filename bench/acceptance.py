@@ -100,7 +100,9 @@ def _still_found(engine: RapidOCR, image: NDArray[np.uint8], boxes: list[tuple[f
 
 def residual(source: Path, result: Path, captions: list[dict[str, Any]], strip: Path) -> tuple[int, int, int]:
     """Return (frames with a caption, of those with text found before, of those with text found after)."""
-    engine = RapidOCR(params={"Global.log_level": "error"})
+    # By default a strip is enlarged until its short side has 736 pixels: minutes a clip, and no better at this size.
+    limits = {"Det.limit_type": "max", "Det.limit_side_len": 960}
+    engine = RapidOCR(params={"Global.log_level": "error", **limits})
     captioned = before = after = 0
     rows = []
     with av.open(str(source)) as a, av.open(str(result)) as b:
