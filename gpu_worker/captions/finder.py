@@ -31,6 +31,10 @@ _MIN_FRAMES = 2
 #: Lines of one caption come and go together, give or take this many frames.
 _TOGETHER_FRAMES = 2
 _SAME_TEXT_RATIO = 0.8
+#: Below this the reader guesses: the text is not passed on.
+_READABLE = 0.5
+#: What cannot be read is a caption only if the detector is this sure; other scripts than the reader's reach 0.9.
+_SURE_SCORE = 0.75
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,7 +107,7 @@ class CaptionFinder:
         """End the video and return its captions, ordered by first frame, then from top to bottom."""
         for timeline in self._timelines:
             timeline.flush(self._frame_count, self._seconds + self._frame_seconds)
-        kept = _without_strays(_continued(self._captions))
+        kept = _without_strays(_continued(self._captions), self._frame_count)
         self._captions = []
         joined = sorted(_stacked(kept), key=lambda caption: (caption.start_frame, caption.rect.y0))
         return tuple(_event(index, caption) for index, caption in enumerate(joined))
@@ -120,6 +124,9 @@ class CaptionFinder:
         if not mask.any():
             return
         reading = self._reader.read(_cut(median, inside))
+        readable = reading.confidence >= _READABLE
+        if not readable and line.score < _SURE_SCORE:
+            return
         box, coded_mask = band.to_coded(offset, mask)
         self._captions.append(
             _trimmed(
@@ -130,8 +137,8 @@ class CaptionFinder:
                     end_frame=line.end_frame,
                     start_seconds=line.start_seconds,
                     end_seconds=line.end_seconds,
-                    text=reading.text,
-                    confidence=reading.confidence,
+                    text=reading.text if readable else "",
+                    confidence=reading.confidence if readable else 0.0,
                     line_height=line.rect.line_height,
                 )
             )
@@ -198,16 +205,20 @@ def _same_text(first: str, second: str) -> bool:
     return bool(first) and SequenceMatcher(None, first, second).ratio() >= _SAME_TEXT_RATIO
 
 
-def _without_strays(captions: list[_Caption]) -> list[_Caption]:
-    """Drop what flashes up where no other caption stands: text that moves with the scene."""
-    steady = [caption for caption in captions if caption.duration_seconds >= _MIN_SECONDS]
-    video_is_short = not steady and captions and max(c.end_seconds for c in captions) < _MIN_SECONDS
-    if video_is_short:
-        return captions
+def _without_strays(captions: list[_Caption], frame_count: int) -> list[_Caption]:
+    """Drop what flashes up where no other caption stands: text that moves with the scene.
+
+    How long a caption at the video's first or last frame stands cannot be told: it stays if it can be read.
+    """
+
+    def is_cut_off(caption: _Caption) -> bool:
+        return bool(caption.text) and (caption.start_frame == 0 or caption.end_frame >= frame_count)
+
+    steady = [caption for caption in captions if caption.duration_seconds >= _MIN_SECONDS or is_cut_off(caption)]
     return steady + [
         caption
         for caption in captions
-        if caption.duration_seconds < _MIN_SECONDS and any(_stands_like(caption, other) for other in steady)
+        if caption not in steady and any(_stands_like(caption, other) for other in steady)
     ]
 
 

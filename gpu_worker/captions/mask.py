@@ -11,10 +11,16 @@ from gpu_worker.captions.detector import TextDetector
 
 #: Text of this height in pixels is what the detection network separates best from its background.
 _COMFORTABLE_LINE_HEIGHT = 32
-#: Ringing that H.264 leaves around strokes reaches 3 px at 360 lines and grows with the picture's height.
-_HALO_SHARE = 3 / 360
+#: Ringing that H.264 leaves around strokes reaches 2 px at 360 lines and grows with the picture's height.
+_HALO_SHARE = 2 / 360
 _MIN_HALO = 2
 _TEXT_PROBABILITY = 0.3
+#: Outlines and shadows are at most this share of the line's height wide.
+_MAX_OUTLINE_SHARE = 0.12
+#: Strokes fainter than this, in levels, are the codec's.
+_MIN_HAT = 18
+#: The weaker polarity belongs to the caption only this near to the stronger one, in pixels.
+_BESIDE = 2
 
 
 def median_picture(samples: tuple[Picture, ...]) -> Picture:
@@ -60,18 +66,28 @@ def _glyphs(median: Picture, line: Rect, detector: TextDetector) -> NDArray[np.b
         core = inside.astype(bool)
     size = max(5, round(0.45 * line.line_height) | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    bright = cv2.morphologyEx(median.y, cv2.MORPH_TOPHAT, kernel)
-    dark = cv2.morphologyEx(median.y, cv2.MORPH_BLACKHAT, kernel)
+    bright, dark = (
+        np.asarray(cv2.morphologyEx(median.y, shape, kernel), dtype=np.uint8)
+        for shape in (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT)
+    )
     # Dark outlines make bright text strong in both hats; the fill is the brighter of the two more often than not.
-    hat = bright if np.percentile(bright[core], 90) * 1.6 >= np.percentile(dark[core], 90) else dark
-    otsu, _ = cv2.threshold(np.ascontiguousarray(hat[core]).reshape(-1, 1), 0, 255, cv2.THRESH_OTSU)
-    strong = hat > max(18, otsu)
+    is_bright = np.percentile(bright[core], 90) * 1.6 >= np.percentile(dark[core], 90)
+    strong, weak = (_strong(hat, core) for hat in ((bright, dark) if is_bright else (dark, bright)))
     seeds = strong & core
     if seeds.sum() < 10:
         return np.asarray(core, dtype=bool)
     reach = max(5, round(0.3 * line.line_height) | 1)
     near = cv2.dilate((core | inside.astype(bool)).astype(np.uint8), np.ones((reach, reach), np.uint8)).astype(bool)
-    return np.asarray(_alike(median, seeds, strong) & near, dtype=bool)
+    fill = _alike(median, seeds, strong)
+    # White letters with a dark shadow on a light ground: the shadow is the stronger half of the caption.
+    beside = cv2.dilate(fill.astype(np.uint8), np.ones((2 * _BESIDE + 1,) * 2, np.uint8)).astype(bool)
+    return np.asarray((fill | (weak & beside)) & near, dtype=bool)
+
+
+def _strong(hat: NDArray[np.uint8], core: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return where a hat stands out from what it is among the text."""
+    otsu, _ = cv2.threshold(np.ascontiguousarray(hat[core]).reshape(-1, 1), 0, 255, cv2.THRESH_OTSU)
+    return np.asarray(hat > max(_MIN_HAT, otsu), dtype=bool)
 
 
 def _alike(median: Picture, seeds: NDArray[np.bool_], strong: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -90,11 +106,18 @@ def _alike(median: Picture, seeds: NDArray[np.bool_], strong: NDArray[np.bool_])
 def _outline_reach(luma: NDArray[np.uint8], distance: NDArray[np.float32], line_height: int) -> int:
     """Return how many pixels from the fill the outline or shadow ends: where luma has come back to the background's."""
     far = (distance > max(6, 0.3 * line_height)) & (distance < max(12, 0.6 * line_height))
-    background = float(np.median(luma[far])) if far.any() else float(np.median(luma))
+    # The background differs from letter to letter: each pixel is compared with what lies beyond it.
+    weight = far.astype(np.float32)
+    side = 2 * line_height + 1
+    background = cv2.blur(luma * weight, (side, side)) / np.maximum(cv2.blur(weight, (side, side)), 1e-6)
+    excess = luma.astype(np.float32) - background
     profile = []
-    for radius in range(1, max(4, round(0.25 * line_height))):
+    for radius in range(1, max(6, round(0.25 * line_height))):
         ring = (distance > radius - 0.5) & (distance <= radius + 0.5)
-        profile.append(abs(float(np.median(luma[ring])) - background) if ring.any() else 0.0)
+        profile.append(float(np.median(excess[ring])) if ring.any() else 0.0)
+    # What is left at the far end is the scene's own slope, not the caption's.
+    plateau = float(np.median(profile[-3:]))
+    profile = [abs(value - plateau) for value in profile]
     tolerance = max(8.0, 0.15 * max(profile))
     reach = 0
     for position, difference in enumerate(profile):
@@ -102,4 +125,4 @@ def _outline_reach(luma: NDArray[np.uint8], distance: NDArray[np.float32], line_
             reach = position + 1
         elif position > reach + 1:
             break
-    return max(min(reach, round(0.22 * line_height) + 1), round(0.1 * line_height))
+    return max(1, min(reach, round(_MAX_OUTLINE_SHARE * line_height) + 1))

@@ -23,6 +23,8 @@ _AGE_VARIANCE_SHARE = 0.005
 _ERROR_TO_VARIANCE = 1.57
 _SOURCE_FACTOR = 2.0
 _SPATIAL_FACTOR = 2.0
+#: The deeper inside the mask, the less the pixels beside it say: share more doubt per pixel.
+_DOUBT_PER_PIXEL = 0.2
 _BLUR_SIDE = 9
 _VARIANCE_SIDE = 15
 
@@ -122,6 +124,7 @@ def _blend(
         return Filled(frame, np.ones(occlusion.mask.shape, dtype=bool))
     scale = _levels_per_step(frame.bit_depth)
     variance = _ring_variance(frame.y, occlusion, scale)
+    spatial_doubt = (_CODEC_VARIANCE + _SPATIAL_FACTOR * variance) * (1 + _DOUBT_PER_PIXEL * occlusion.depth)
     found = np.zeros(occlusion.indices.size, dtype=bool)
     luma_points = _luma_points(occlusion)
     chroma_points = _chroma_points(occlusion)
@@ -136,7 +139,7 @@ def _blend(
             _samples(sources, weight, points, plane, stacks[number])
             for sources, weight in zip(directions, weights, strict=True)
         ]
-        planes.append(_mixed(plane, points, samples, variance))
+        planes.append(_mixed(plane, points, samples, spatial_doubt))
     revealed = np.ones(occlusion.mask.shape, dtype=bool)
     revealed.reshape(-1)[occlusion.indices] = found | ~occlusion.covered
     filled = Surroundings(planes[0], planes[1], planes[2], frame.bit_depth, occlusion)
@@ -247,10 +250,10 @@ def _ring_difference(
     return near[:, 0], near[:, 1]
 
 
-def _mixed(plane: Plane, points: _Points, samples: list[_Samples], variance: FloatPlane) -> Plane:
+def _mixed(plane: Plane, points: _Points, samples: list[_Samples], spatial_doubt: FloatPlane) -> Plane:
     """Return the plane with covered points replaced by the mean of all candidates, weighted by inverse variance."""
     smooth = fill_smoothly(plane.astype(np.float32), points.mask).reshape(-1)[points.flat]
-    spatial_weight = 1 / (_CODEC_VARIANCE + _SPATIAL_FACTOR * variance[points.place])
+    spatial_weight = 1 / spatial_doubt[points.place]
     total = smooth * spatial_weight
     weight = spatial_weight.copy()
     for sample in samples:

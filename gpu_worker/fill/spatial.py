@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 _SMALLEST_SIDE = 4
 #: Rounds of averaging with the neighbours on each level: with few, the blocks of coarser levels shine through.
 _RELAXATIONS = 8
+#: Weight of the mean of all against what is near.
+_PRIOR = 1e-4
 _NEIGHBOURS = np.array((0.25, 0.5, 0.25), np.float32)
 
 
@@ -17,6 +19,8 @@ def normalised_blur(
     values: NDArray[np.float32], weights: NDArray[np.float32], side: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Blur what has weight into what has none (normalised convolution, Knutsson and Westin 1993).
+
+    Far from anything with weight, the result is the weighted mean of all.
 
     Args:
         values: (h, w) or (h, w, c).
@@ -27,9 +31,11 @@ def normalised_blur(
         The blurred values, and the weight (h, w) that reached each pixel.
     """
     spread = weights if values.ndim == 2 else weights[..., None]
-    total = cv2.blur(cv2.blur(values * spread, (side, side)), (side, side))
+    weighted = values * spread
+    mean = weighted.sum(axis=(0, 1)) / max(1e-6, float(weights.sum()))
+    total = cv2.blur(cv2.blur(weighted, (side, side)), (side, side)) + _PRIOR * mean
     reached = cv2.blur(cv2.blur(weights, (side, side)), (side, side))
-    divisor = np.maximum(reached, 1e-6)
+    divisor = reached + _PRIOR
     result = total / (divisor if values.ndim == 2 else divisor[..., None])
     return np.asarray(result, dtype=np.float32), np.asarray(reached, dtype=np.float32)
 

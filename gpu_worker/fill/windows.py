@@ -93,6 +93,12 @@ class Occlusion:
         return np.flatnonzero(self.reach)
 
     @cached_property
+    def depth(self) -> NDArray[np.float32]:
+        """How far inside the mask each of ``indices`` lies, in pixels; 0 in the ring."""
+        distance = cv2.distanceTransform(self.mask.astype(np.uint8), cv2.DIST_L2, 3)
+        return np.asarray(distance.reshape(-1)[self.indices], dtype=np.float32)
+
+    @cached_property
     def columns(self) -> NDArray[np.float32]:
         """Column of each of ``indices``."""
         return np.asarray(self.indices % self.mask.shape[1], dtype=np.float32)
