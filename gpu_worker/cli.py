@@ -49,6 +49,7 @@ EXIT_DONE = 0
 EXIT_CRASH = 1
 EXIT_BAD_INPUT = 2
 _TERMINATED = 128 + signal.SIGTERM
+_INTERRUPTED = 128 + signal.SIGINT
 
 _S3_URI = re.compile(r"s3://(?P<bucket>[^/]+)/jobs/(?P<job_id>[^/]+)/work_order\.json")
 _REGION = re.compile(r"(?P<box>[^@]+)(@(?P<start>[\d.]+)-(?P<end>[\d.]+))?")
@@ -67,6 +68,8 @@ def main(arguments: Sequence[str]) -> int:
     except ModelError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_CRASH
+    except KeyboardInterrupt:
+        return _INTERRUPTED
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
@@ -242,6 +245,8 @@ def _process(options: argparse.Namespace, erase: EraseSettings | None, upscale: 
 def _check_output(source: Path, output: Path) -> None:
     if not output.resolve().parent.is_dir():
         raise InvalidRequestError(f"there is no folder {output.resolve().parent}")
+    if not os.access(output.resolve().parent, os.W_OK):
+        raise InvalidRequestError(f"the folder {output.resolve().parent} is not writable")
     if output.is_dir():
         raise InvalidRequestError(f"{output} is a folder; name a file")
     if output.suffix.lower() != ".mp4":

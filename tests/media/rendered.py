@@ -168,6 +168,28 @@ class Seen:
     tags: dict[str, str]
 
 
+def audio_bytes(path: Path) -> list[tuple[str, bytes]]:
+    """Return codec and bytes of every audio track; PCM has no packets of its own, so they are joined."""
+    return [(codec, b"".join(data for _, data in packets)) for codec, packets in _packets(path, "audio")]
+
+
+def _packets(path: Path, kind: str) -> list[tuple[str, list[tuple[Fraction, bytes]]]]:
+    tracks = []
+    with av.open(str(path), metadata_errors="replace") as container:
+        indices = [stream.index for stream in container.streams if stream.type == kind]
+    for index in indices:
+        with av.open(str(path), metadata_errors="replace") as container:
+            stream = container.streams[index]
+            codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
+            packets = [
+                (packet.dts * packet.time_base, bytes(packet))
+                for packet in container.demux(stream)
+                if packet.dts is not None
+            ]
+        tracks.append((codec, packets))
+    return tracks
+
+
 def look(path: Path) -> Seen:
     """Open a video again: every frame decoded, every audio packet hashed."""
     with av.open(str(path)) as container:
@@ -177,34 +199,21 @@ def look(path: Path) -> Seen:
             for frame in container.decode(stream)
         ]
         size = (stream.width, stream.height)
-    audio, subtitles = [], []
     with av.open(str(path)) as container:
-        streams = [s for s in container.streams if s.type in {"audio", "subtitle"}]
-        for number in range(len(streams)):
-            with av.open(str(path)) as again:
-                other = [s for s in again.streams if s.type in {"audio", "subtitle"}][number]
-                packets = [
-                    (packet.dts * packet.time_base, bytes(packet))
-                    for packet in again.demux(other)
-                    if packet.dts is not None
-                ]
-                if other.type == "audio":
-                    audio.append(
-                        (
-                            other.codec_context.name,
-                            tuple((at, hashlib.sha256(data).hexdigest()) for at, data in packets),
-                        )
-                    )
-                else:
-                    subtitles.append(tuple(data[2:].decode() for _, data in packets if len(data) > 2))
         chapters = tuple(chapter["metadata"].get("title", "") for chapter in container.chapters())
         tags = dict(container.metadata)
     return Seen(
         seconds=tuple(at for at, _ in frames),
         size=size,
         luma_digests=tuple(digest for _, digest in frames),
-        audio=tuple(audio),
-        subtitles=tuple(subtitles),
+        audio=tuple(
+            (codec, tuple((at, hashlib.sha256(data).hexdigest()) for at, data in packets))
+            for codec, packets in _packets(path, "audio")
+        ),
+        subtitles=tuple(
+            tuple(data[2:].decode() for _, data in packets if len(data) > 2)
+            for _, packets in _packets(path, "subtitle")
+        ),
         chapters=chapters,
         tags=tags,
     )
