@@ -107,7 +107,13 @@ class CaptionFinder:
         """End the video and return its captions, ordered by first frame, then from top to bottom."""
         for timeline in self._timelines:
             timeline.flush(self._frame_count, self._seconds + self._frame_seconds)
-        kept = _without_strays(_continued(self._captions), self._frame_count)
+        last = self._frame_count
+        end_seconds = self._seconds + self._frame_seconds
+        captions = [
+            replace(item, end_frame=min(item.end_frame, last), end_seconds=min(item.end_seconds, end_seconds))
+            for item in self._captions
+        ]
+        kept = _without_strays(_continued(captions), last)
         self._captions = []
         joined = sorted(_stacked(kept), key=lambda caption: (caption.start_frame, caption.rect.y0))
         return tuple(_event(index, caption) for index, caption in enumerate(joined))

@@ -24,6 +24,9 @@ _FADING_CORRELATION = 0.3
 _FADING_GAIN = 0.06
 #: From one frame of a fade to the next the contrast falls at least by this factor; a still background does not.
 _FADING_STEP = 0.98
+#: A text that ends at more than this contrast was switched off, not faded out.
+_FADED_GAIN = 0.6
+_MAX_FRAMES_UNSEEN = 4
 _MAX_SAMPLES = 12
 
 
@@ -103,7 +106,7 @@ class _Track:
     score: float
     start_frame: int
     start_seconds: float
-    last_frame: int
+    last: Moment
     sample_rect: Rect
     samples: list[Picture] = field(default_factory=list)
     stride: int = 1
@@ -174,20 +177,17 @@ class Timeline:
 
     def _begin(self, line: TextLine, moment: Moment) -> None:
         strokes = Strokes(moment.picture, line.rect)
-        start = moment
-        previous_gain = 1.0
+        walk = _Walk(strokes, moment)
         for earlier in reversed(self._history):
-            if earlier.frame_index >= moment.frame_index:
-                continue
-            correlation, gain = strokes.compare(earlier.picture)
-            if not _still_there(correlation, gain, previous_gain):
+            if earlier.frame_index < moment.frame_index and not walk.goes_on(earlier):
                 break
-            start, previous_gain = earlier, gain
+        start_frame = max(0, walk.last.frame_index - walk.frames_unseen)
+        start_seconds = max(0.0, walk.last.seconds - walk.frames_unseen * walk.seconds_per_frame)
         rect = line.rect
         margin = round(0.35 * rect.line_height) + 8
         grown = rect.grow(margin, moment.picture.bounds)
         sample_rect = Rect(grown.x0 // 2 * 2, grown.y0 // 2 * 2, grown.x1, grown.y1)
-        track = _Track(strokes, line.score, start.frame_index, start.seconds, moment.frame_index, sample_rect)
+        track = _Track(strokes, line.score, start_frame, start_seconds, moment, sample_rect)
         track.keep_sample(moment.picture)
         self._tracks.append(track)
 
@@ -199,20 +199,20 @@ class Timeline:
             if gain > 0.5:
                 track.strokes.learn(moment.picture)
             track.keep_sample(moment.picture)
-            track.last_frame = moment.frame_index
+            track.last = moment
             return True
-        previous_gain = 1.0
+        walk = _Walk(track.strokes, track.last)
         for later in self._history:
-            if later.frame_index <= track.last_frame:
+            if later.frame_index <= track.last.frame_index:
                 continue
-            correlation, gain = track.strokes.compare(later.picture)
-            if not _still_there(correlation, gain, previous_gain) or not self._is_wanted(
-                track.strokes.rect, later.seconds
-            ):
+            if not self._is_wanted(track.strokes.rect, later.seconds):
                 self._end(track, later.frame_index, later.seconds)
                 return False
-            previous_gain = gain
-            track.last_frame = later.frame_index
+            if not walk.goes_on(later):
+                unseen = walk.frames_unseen
+                self._end(track, later.frame_index + unseen, later.seconds + unseen * walk.seconds_per_frame)
+                return False
+        track.last = moment
         return True
 
     def _end(self, track: _Track, end_frame: int, end_seconds: float) -> None:
@@ -230,8 +230,30 @@ class Timeline:
         )
 
 
-def _still_there(correlation: float, gain: float, previous_gain: float) -> bool:
-    """Tell whether a frame next to one with the text shows it too, in full or fading."""
-    if correlation > _PRESENT_CORRELATION:
+class _Walk:
+    """Goes from a frame with a text, frame by frame in either direction, to where the text ends, in full or fading."""
+
+    def __init__(self, strokes: Strokes, start: Moment) -> None:
+        self._strokes = strokes
+        self._gains = [1.0]
+        self.last = start
+        self.seconds_per_frame = 0.0
+
+    def goes_on(self, moment: Moment) -> bool:
+        """Tell whether the next frame shows the text too."""
+        correlation, gain = self._strokes.compare(moment.picture)
+        fades = correlation > _FADING_CORRELATION and _FADING_GAIN < gain < self._gains[-1] * _FADING_STEP
+        if correlation <= _PRESENT_CORRELATION and not fades:
+            return False
+        self._gains = [self._gains[-1], gain]
+        self.seconds_per_frame = abs(moment.seconds - self.last.seconds)
+        self.last = moment
         return True
-    return correlation > _FADING_CORRELATION and _FADING_GAIN < gain < previous_gain * _FADING_STEP
+
+    @property
+    def frames_unseen(self) -> int:
+        """Frames beyond the last one seen on which a fade that keeps its pace leaves a trace too faint to measure."""
+        step = self._gains[0] - self._gains[-1]
+        if self._gains[-1] > _FADED_GAIN or step <= 0:
+            return 0
+        return min(_MAX_FRAMES_UNSEEN, max(0, round(self._gains[-1] / step) - 1))
