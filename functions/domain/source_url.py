@@ -18,8 +18,9 @@ _ALLOWED_PORTS = frozenset({_HTTPS_PORT, 8443})
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# Public by the registries, but answered by the cloud's own machinery: Azure's wire server.
-_METADATA_ADDRESSES = frozenset({ipaddress.ip_address("168.63.129.16")})
+# Called global by Python, but answered by a cloud's own machinery: Azure's wire server, and the protocol assignments with
+# Oracle's metadata among them.
+_CLOUD_NETWORKS = (ipaddress.IPv4Network("168.63.129.16/32"), ipaddress.IPv4Network("192.0.0.0/24"))
 _NAT64_PREFIX = ipaddress.IPv6Network("64:ff9b::/96")
 _NAT64_LOCAL_PREFIX = ipaddress.IPv6Network("64:ff9b:1::/48")
 # IPv4-compatible addresses (RFC 4291, deprecated): some stacks still route them to the embedded address.
@@ -105,7 +106,7 @@ def _is_public(address: _Address) -> bool:
             return True  # judged by the address within
         if address.is_site_local or address in _NAT64_LOCAL_PREFIX or address in _IPV4_COMPATIBLE_PREFIX:
             return False
-    return address.is_global and not address.is_multicast and address not in _METADATA_ADDRESSES
+    return address.is_global and not address.is_multicast and all(address not in cloud for cloud in _CLOUD_NETWORKS)
 
 
 def _embedded(address: _Address) -> tuple[ipaddress.IPv4Address, ...]:

@@ -1,0 +1,78 @@
+"""Starting and stopping, each request and answer checked against the services' own descriptions."""
+
+from __future__ import annotations
+
+import json
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from adapters.executions import Executions
+
+MACHINE = "arn:aws:states:eu-central-1:123456789012:stateMachine:process-video"
+EXECUTION = "arn:aws:states:eu-central-1:123456789012:execution:process-video:job-1"
+QUEUE = "arn:aws:batch:eu-central-1:123456789012:job-queue/gpu"
+STOPPED = {"stopDate": "2026-11-21T13:00:00Z"}
+
+
+def client(service):
+    return boto3.client(service, region_name="eu-central-1", aws_access_key_id="x", aws_secret_access_key="x")
+
+
+@pytest.fixture
+def services():
+    states, batch = client("stepfunctions"), client("batch")
+    with Stubber(states) as states_stub, Stubber(batch) as batch_stub:
+        yield Executions(states, batch, MACHINE, QUEUE), states_stub, batch_stub
+        states_stub.assert_no_pending_responses()
+        batch_stub.assert_no_pending_responses()
+
+
+def expect_list(stub, jobs, token=None, next_token=None):
+    request = {"jobQueue": QUEUE, "filters": [{"name": "JOB_NAME", "values": ["job-1-*"]}]}
+    answer = {"jobSummaryList": [{"jobName": "job-1-x", **job} for job in jobs]}
+    if token:
+        request["nextToken"] = token
+    if next_token:
+        answer["nextToken"] = next_token
+    stub.add_response("list_jobs", answer, request)
+
+
+def expect_terminate(stub, job_id):
+    stub.add_response("terminate_job", {}, {"jobId": job_id, "reason": "the job was cancelled"})
+
+
+def test_the_execution_bears_the_jobs_id(services):
+    executions, states, _ = services
+    states.add_response(
+        "start_execution",
+        {"executionArn": EXECUTION, "startDate": "2026-11-21T13:00:00Z"},
+        {"stateMachineArn": MACHINE, "name": "job-1", "input": json.dumps({"job_id": "job-1", "fetch": True})},
+    )
+    executions.start("job-1", fetch=True)
+
+
+def test_an_execution_that_is_there_already_is_left_alone(services):
+    executions, states, _ = services
+    states.add_client_error("start_execution", "ExecutionAlreadyExists")
+    executions.start("job-1", fetch=False)
+
+
+def test_stopping_ends_waiting_and_running_batch_jobs_on_every_page(services):
+    executions, states, batch = services
+    states.add_response("stop_execution", STOPPED, {"executionArn": EXECUTION, "cause": "the job was cancelled"})
+    ended = [{"jobId": "a", "status": "SUCCEEDED"}, {"jobId": "b", "status": "FAILED"}]
+    expect_list(batch, [*ended, {"jobId": "c", "status": "RUNNING"}], next_token="2")
+    expect_terminate(batch, "c")
+    expect_list(batch, [{"jobId": "d", "status": "RUNNABLE"}], token="2")
+    expect_terminate(batch, "d")
+
+    executions.stop("job-1")
+
+
+def test_a_job_without_an_execution_can_be_stopped(services):
+    executions, states, batch = services
+    states.add_client_error("stop_execution", "ExecutionDoesNotExist")
+    expect_list(batch, [])
+    executions.stop("job-1")
