@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import signal
@@ -13,13 +14,19 @@ import types
 from pathlib import Path
 from typing import Any
 
+from local.client import ApiError
+from local.one_job import JobFailedError, Wishes, take_through
+from local.ports import PortTakenError
 from local.processes import REPOSITORY
+from local.template import TemplateError
 
 _EXIT_DONE = 0
 _EXIT_CRASH = 1
 _EXIT_BAD_INPUT = 2
 _EXIT_INTERRUPTED = 130
 _DATA = REPOSITORY / "build" / "local"
+#: How long the logs of a run that failed are kept.
+_KEPT_SECONDS = 24 * 3600
 
 
 class UsageError(Exception):
@@ -30,17 +37,12 @@ def main(arguments: list[str]) -> int:
     """Run one command and return the exit code: 0 done, 2 bad input or a failed job, 1 a defect, 130 interrupted."""
     options = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _as_interrupt)
-    # Heavy imports only now: a mistake in the arguments is answered at once.
-    from local.client import ApiError  # noqa: PLC0415
-    from local.one_job import JobFailedError  # noqa: PLC0415
-    from local.ports import PortTakenError  # noqa: PLC0415
-
     try:
         if options.command == "serve":
             _serve(options)
         else:
             _run(options)
-    except (UsageError, PortTakenError, JobFailedError) as error:
+    except (UsageError, PortTakenError, TemplateError, JobFailedError) as error:
         return _fail(str(error), _EXIT_BAD_INPUT)
     except ApiError as error:
         return _fail(f"{error.code}: {error.message}", _EXIT_BAD_INPUT)
@@ -78,13 +80,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(options: argparse.Namespace) -> None:
+    # Heavy, so only now: a mistake in the arguments is answered at once.
     from local.service import Service, ServiceOptions  # noqa: PLC0415
 
     started = time.monotonic()
     if not 0 <= options.port <= 65535:
         raise UsageError(f"--port must be between 0 and 65535, not {options.port}")
     parameters = dict(_pair(text) for text in options.parameter)
-    data = options.data or _DATA / "serve"
+    data = options.data or _default_folder("serve")
     with Service(ServiceOptions(_own_folder(data), api_port=options.port, parameters=parameters)) as service:
         print(f"ready in {time.monotonic() - started:.1f} s: {service.api_url}")
         print(f"logs: {service.log_folder}")
@@ -94,18 +97,17 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from local import one_job  # noqa: PLC0415
     from local.service import Service, ServiceOptions  # noqa: PLC0415
 
-    wishes = one_job.Wishes(
+    wishes = Wishes(
         video=_video(options.video),
         out=Path(options.out or "out"),
         **_functions(options),
     )
-    data = options.data or _DATA / f"run-{os.getpid()}"
+    data = options.data or _default_folder("run")
     with Service(ServiceOptions(_own_folder(data))) as service:
         try:
-            one_job.take_through(service.api_url, wishes)
+            take_through(service.api_url, wishes)
         except BaseException:
             print(f"logs: {service.log_folder}", file=sys.stderr)
             raise
@@ -169,12 +171,25 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
+def _default_folder(command: str) -> Path:
+    """Return a folder for this process alone; those of processes that ended more than a day ago are removed."""
+    for old in _DATA.glob("*-[0-9]*"):
+        is_running = Path(f"/proc/{old.name.rpartition('-')[2]}").exists()
+        if not is_running and time.time() - old.stat().st_mtime > _KEPT_SECONDS:
+            shutil.rmtree(old, ignore_errors=True)
+    return _DATA / f"{command}-{os.getpid()}"
+
+
 def _own_folder(data: Path) -> Path:
-    """Return ``data``, refused where it holds something that is not the local service's: its logs would be replaced."""
+    """Return ``data``, refused where it holds what is not this service's: its logs would be replaced."""
     if data.exists() and not data.is_dir():
         raise UsageError(f"{data} is not a folder")
     if data.is_dir() and {entry.name for entry in data.iterdir()} - {"logs", "objects", "service.json"}:
         raise UsageError(f"the folder {data} holds other files; name an empty one with --data")
+    if (facts := data / "service.json").is_file():
+        pid = json.loads(facts.read_text(encoding="utf-8"))["pid"]
+        if Path(f"/proc/{pid}").exists():
+            raise UsageError(f"the folder {data} is in use by process {pid}; name another with --data")
     return data
 
 

@@ -45,6 +45,7 @@ from moto.stepfunctions.parser.backend import execution, execution_worker
 from moto.stepfunctions.responses import StepFunctionResponse
 
 from local import event_bus
+from local.stack import LocalAws
 
 MOTO_VERSION = "5.2.5"
 
@@ -64,7 +65,7 @@ class Collaborators:
     an event.
     """
 
-    endpoint_url: str
+    aws: LocalAws
     run_batch_job: Callable[[batch_models.Job], None]
     invoke_async: Callable[[str, bytes], None]
 
@@ -81,7 +82,7 @@ def apply(collaborators: Collaborators) -> None:
     default_user_config["stepfunctions"]["execute_state_machine"] = True
     _name_parameters_as_each_api_does()
     _pass_on_the_cause_of_a_task_failure()
-    _share_the_clients_of_the_engine(collaborators.endpoint_url)
+    _share_the_clients_of_the_engine(collaborators.aws)
     _stop_an_execution_that_has_just_started()
     _let_a_fail_state_pass_on_any_error()
     _cancel_batch_jobs_with_their_execution()
@@ -180,16 +181,16 @@ def _pass_on_the_cause_of_a_task_failure() -> None:
     _replace(StepFunctionResponse, "send_task_failure", lambda _: send_task_failure)
 
 
-def _share_the_clients_of_the_engine(endpoint_url: str) -> None:
+def _share_the_clients_of_the_engine(aws: LocalAws) -> None:
     """The engine makes a boto3 client per call (0.1 s of one core each) and looks for ``localhost`` over IPv6 first."""
-    _replace(boto_client, "boto3", lambda _: _SharedClients(endpoint_url))
+    _replace(boto_client, "boto3", lambda _: _SharedClients(aws))
 
 
 class _SharedClients:
     """Stands where the engine's module looks for ``boto3``; keeps one client per service and region."""
 
-    def __init__(self, endpoint_url: str) -> None:
-        self._endpoint_url = endpoint_url
+    def __init__(self, aws: LocalAws) -> None:
+        self._endpoint_url, self._access_key, self._secret_key = aws.endpoint_url, aws.access_key, aws.secret_key
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str], Any] = {}
 
@@ -201,8 +202,8 @@ class _SharedClients:
                     service_name,
                     region_name=region_name,
                     endpoint_url=self._endpoint_url,
-                    aws_access_key_id="engine",
-                    aws_secret_access_key="engine",  # noqa: S106 - means nothing: moto takes any
+                    aws_access_key_id=self._access_key,
+                    aws_secret_access_key=self._secret_key,
                     # An invocation may take as long as a Lambda function may run.
                     config=Config(
                         parameter_validation=False,

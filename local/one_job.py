@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from local import demo_clip
 from local.client import ApiClient, download
 from local.progress_bar import ProgressBar
 
@@ -51,6 +50,8 @@ def take_through(api_url: str, wishes: Wishes) -> None:
     wishes.out.mkdir(parents=True, exist_ok=True)
     video = wishes.video
     if video is None:
+        from local import demo_clip  # noqa: PLC0415 - loads PyAV, which is not needed for one's own video
+
         video = wishes.out / "demo_clip.mp4"
         print(f"drawing a demo clip with {len(demo_clip.CAPTIONS)} captions: {video}")
         demo_clip.draw(video)

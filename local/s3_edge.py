@@ -1,7 +1,8 @@
 """What S3 checks and moto does not: who may read, signed links and forms; and large objects without large memory.
 
 A WSGI application in front of moto. Links are signed again and compared (AWS Signature Version 4, query form); a form's
-policy is verified with all its conditions. Requests with an Authorization header come from inside the service: trusted.
+policy is verified with all its conditions. A request with an Authorization header must name a key of this service:
+no web page in a browser on this machine knows one.
 """
 
 from __future__ import annotations
@@ -86,6 +87,9 @@ class S3Edge:
         query = urllib.parse.parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
         method = environ["REQUEST_METHOD"]
         if authorization:
+            # The key is the service's own secret, as good as a signature on a loopback address.
+            credential = re.search(r"Credential=([^/,]+)/", authorization)
+            self._key(credential.group(1) if credential else "")
             if "/s3/aws4_request" not in authorization:
                 return self._app(environ, start_response)
         elif "X-Amz-Signature" in query:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -73,7 +74,9 @@ class Service:
         self._api_socket = listen_on(options.api_port)
         self._aws_socket = listen_on(0)
         self.api_url = _url_of(self._api_socket)
-        self.aws = stack.LocalAws(_url_of(self._aws_socket), "LOCALSMARTERASE", secrets.token_hex(20))
+        self.aws = stack.LocalAws(
+            _url_of(self._aws_socket), f"LOCAL{secrets.token_hex(8).upper()}", secrets.token_hex(20)
+        )
 
     def __enter__(self) -> Self:
         self._prepare_folders()
@@ -113,14 +116,17 @@ class Service:
             {**base, "PYTHONPATH": str(REPOSITORY / "functions"), "TMPDIR": str(self.data_folder / "objects")},
         )
         jobs = BatchJobs(worker, self._host, self.log_folder, self._options.batch_slots)
-        moto_mends.apply(moto_mends.Collaborators(self.aws.endpoint_url, jobs.run, functions.invoke_async))
+        moto_mends.apply(moto_mends.Collaborators(self.aws, jobs.run, functions.invoke_async))
         moto = DomainDispatcherApplication(create_backend_app)
         edge = LambdaApi(S3Edge(moto, self.aws.access_key, self.aws.secret_key), functions)
-        self._serve(self._aws_socket, _holding_events_back(edge), _QuietMotoHandler)
+        self._serve(self._aws_socket, _tidy(edge), _QuietMotoHandler)
         stack.create(template, self.aws)
         self._serve(self._api_socket, Gateway(stack.routes_of(template), functions), _QuietHandler)
         threading.Thread(target=functions.warm, name="warm-functions", daemon=True).start()
-        (self.data_folder / "service.json").write_text(
+        facts = self.data_folder / "service.json"
+        # It holds a key: for its owner's eyes only.
+        facts.touch(0o600)
+        facts.write_text(
             json.dumps(
                 {
                     "pid": os.getpid(),
@@ -133,6 +139,8 @@ class Service:
             ),
             encoding="utf-8",
         )
+        # What is loaded stays: collecting looks only at what requests leave behind.
+        gc.freeze()
         logger.info("ready: API %s, AWS %s", self.api_url, self.aws.endpoint_url)
 
     def _prepare_folders(self) -> None:
@@ -183,14 +191,22 @@ class _QuietMotoHandler(_QuietHandler, MotoRequestHandler):
     """The same for moto, which reads some header names in its own way."""
 
 
-def _holding_events_back(app: WSGIApplication) -> WSGIApplication:
-    """Deliver a request's events when it is answered: see :func:`local.event_bus.held_back`."""
+def _tidy(app: WSGIApplication) -> WSGIApplication:
+    """Deliver a request's events when it is carried out (:func:`local.event_bus.held_back`), and free its body.
 
-    def held(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        with event_bus.held_back():
-            return app(environ, start_response)
+    moto's requests are cycles that hold their body several times over; the collector counts objects, not bytes, and
+    would let a gigabyte of them gather.
+    """
 
-    return held
+    def tidied(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            with event_bus.held_back():
+                return app(environ, start_response)
+        finally:
+            if int(environ.get("CONTENT_LENGTH") or 0) > _OBJECT_BYTES_IN_MEMORY:
+                gc.collect()
+
+    return tidied
 
 
 def _url_of(listener: socket) -> str:

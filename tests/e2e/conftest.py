@@ -26,6 +26,7 @@ class RunningService:
     """``python -m local serve`` as a process of its own."""
 
     pid: int
+    data: Path
     api_url: str
     facts: dict[str, Any]
 
@@ -80,7 +81,7 @@ def service_of(process: subprocess.Popen[str], data: Path) -> RunningService:
     for line in process.stdout:
         if line.startswith("Ctrl-C"):
             facts = json.loads((data / "service.json").read_text())
-            return RunningService(process.pid, facts["api_url"], facts)
+            return RunningService(process.pid, data, facts["api_url"], facts)
     assert process.stderr is not None
     raise RuntimeError(f"the service did not start: {process.stderr.read()}")
 

@@ -60,6 +60,20 @@ def test_a_second_start_says_who_holds_the_port(service: RunningService, tmp_pat
     assert f"port {port} is held by process {service.pid}" in said
 
 
+def test_a_second_start_says_who_uses_the_folder(service: RunningService) -> None:
+    second = start_service(service.data)
+    _, said = second.communicate(timeout=20)
+    assert second.returncode == 2
+    assert said.count("\n") == 1
+    assert f"is in use by process {service.pid}" in said
+
+
+def test_an_unknown_parameter_of_the_template_is_refused(tmp_path: Path) -> None:
+    second = start_service(tmp_path / "data", "--parameter", "Colour=red")
+    _, said = second.communicate(timeout=20)
+    assert (second.returncode, said) == (2, "the template has no parameter Colour\n")
+
+
 def test_run_says_in_one_line_why_a_job_failed(tmp_path: Path) -> None:
     bad = tmp_path / "text.mp4"
     bad.write_text("not a video")

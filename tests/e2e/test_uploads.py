@@ -6,7 +6,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from local.client import ApiError, send_form
 from tests.e2e.clips import draw_clip
@@ -72,6 +74,19 @@ def test_a_form_expires(service: RunningService, small_file: Path) -> None:
     form = form_for(service, largest=5000, seconds=1)
     time.sleep(1.5)
     assert refusal(form["url"], form["fields"], small_file) == (403, "AccessDenied")
+
+
+def test_who_does_not_know_the_service_s_key_gets_nothing(service: RunningService) -> None:
+    stranger = boto3.client(
+        "s3",
+        endpoint_url=service.facts["aws_endpoint_url"],
+        region_name="us-east-1",
+        aws_access_key_id="guessed",
+        aws_secret_access_key="guessed",
+    )
+    with pytest.raises(ClientError) as refused:
+        stranger.list_objects_v2(Bucket=service.facts["bucket"])
+    assert refused.value.response["Error"]["Code"] == "InvalidAccessKeyId"
 
 
 def test_an_object_in_the_inbox_starts_one_job_for_its_version(service: RunningService, tmp_path: Path) -> None:
