@@ -18,8 +18,8 @@ _ALLOWED_PORTS = frozenset({_HTTPS_PORT, 8443})
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# Called global by Python, but answered by a cloud's own machinery: Azure's wire server, and the protocol assignments with
-# Oracle's metadata among them.
+# Called global by Python, but answered by a cloud's own machinery: Azure's wire server, and the protocol assignments
+# with Oracle's metadata among them.
 _CLOUD_NETWORKS = (ipaddress.IPv4Network("168.63.129.16/32"), ipaddress.IPv4Network("192.0.0.0/24"))
 _NAT64_PREFIX = ipaddress.IPv6Network("64:ff9b::/96")
 _NAT64_LOCAL_PREFIX = ipaddress.IPv6Network("64:ff9b:1::/48")
