@@ -71,7 +71,8 @@ def _has_nothing_to_do(
     if job.order.upscale is not None:
         return not events
     # Without an upscale all pieces must be encoded, or none: pieces of two encoders do not join.
-    return not detection.captions and can_pass_through(*source)
+    # A damaged source is encoded as well, so that what comes out is sound.
+    return not detection.captions and detection.seekable and can_pass_through(*source)
 
 
 def _write_patches(

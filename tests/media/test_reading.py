@@ -15,7 +15,7 @@ from domain.errors import (
     SourceNotFoundError,
     UnreadableVideoError,
 )
-from domain.job import UpscaleSettings
+from domain.job import EraseSettings, UpscaleSettings
 from domain.work_order import Segment
 from gpu_worker.stages.detect import detect
 from gpu_worker.video.reader import FrameReader, Timestamps
@@ -128,8 +128,6 @@ def test_hard_cuts_are_found_and_a_pan_is_none(rendered) -> None:
 def test_detect_feeds_seconds_from_the_first_frame(rendered, run_job) -> None:
     from jobs import KnowingFinder
 
-    from domain.job import EraseSettings
-
     finder = KnowingFinder(())
     path = rendered(first_pts=450_000, frames=4, shots=(), audio=(), name="s.mkv", steps=(9000,))
     job = run_job.job(path, erase=EraseSettings())
@@ -209,3 +207,15 @@ def test_sample_files_come_out_with_their_frames_and_times(name, shared_data, ru
     assert seen.size == (2 * facts.width, 2 * facts.height)
     shift = frames[0] - seen.seconds[0]
     assert [at - shift for at in frames] == pytest.approx([*seen.seconds], abs=1e-6)
+
+
+def test_a_damaged_video_without_captions_is_mended_not_passed_through(rendered, run_job) -> None:
+    path = rendered(frames=64, options={"preset": "ultrafast", "g": "8", "bf": "0"}, audio=())
+    content = bytearray(path.read_bytes())
+    middle = content.find(b"mdat") + 3000
+    content[middle : middle + 2000] = bytes(2000)
+    path.write_bytes(bytes(content))
+    outcome = run_job(path, erase=EraseSettings())
+    assert outcome.report.result.encoder == "libx264"
+    assert any("damaged" in warning for warning in outcome.report.warnings)
+    assert len(look(outcome.video).seconds) == outcome.manifest.frame_count
