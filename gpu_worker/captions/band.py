@@ -117,6 +117,7 @@ class Band:
         #: The region itself, without the margin, in pixels of the upright band.
         self.wanted = inside.turned(self._turns, self._coded.width, self._coded.height)
         self.frame_height = shown_height
+        self.longest_side = max(width, height)
 
     def cut(self, frame: Frame) -> Picture:
         """Return a copy of the band's pixels of a frame, upright and 8-bit."""

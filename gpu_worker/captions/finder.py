@@ -31,6 +31,8 @@ _MIN_FRAMES = 2
 #: Lines of one caption come and go together, give or take this many frames.
 _TOGETHER_FRAMES = 2
 _SAME_TEXT_RATIO = 0.8
+#: The largest type, as a share of the picture's longer side: larger is a poster, or a texture that looks like text.
+_MAX_LINE_SHARE = 0.15
 #: Below this the reader guesses: the text is not passed on.
 _READABLE = 0.5
 #: What cannot be read is a caption only if the detector is this sure; other scripts than the reader's reach 0.9.
@@ -152,7 +154,9 @@ class CaptionFinder:
 
 
 def _is_wanted(band: Band, rect: Rect, seconds: float) -> bool:
-    """Tell whether a line belongs to the region: most of it inside, while the region counts."""
+    """Tell whether a line has a caption's size and belongs to the region: most of it inside, while that counts."""
+    if rect.line_height > _MAX_LINE_SHARE * band.longest_side:
+        return False
     return band.region.active_at(seconds) and band.wanted.meet(rect).area >= 0.5 * rect.area
 
 

@@ -178,11 +178,17 @@ class Timeline:
     def _begin(self, line: TextLine, moment: Moment) -> None:
         strokes = Strokes(moment.picture, line.rect)
         walk = _Walk(strokes, moment)
+        unseen = 0
         for earlier in reversed(self._history):
-            if earlier.frame_index < moment.frame_index and not walk.goes_on(earlier):
+            if earlier.frame_index >= moment.frame_index:
+                continue
+            if not self._is_wanted(line.rect, earlier.seconds):
                 break
-        start_frame = max(0, walk.last.frame_index - walk.frames_unseen)
-        start_seconds = max(0.0, walk.last.seconds - walk.frames_unseen * walk.seconds_per_frame)
+            if not walk.goes_on(earlier):
+                unseen = walk.frames_unseen
+                break
+        start_frame = max(0, walk.last.frame_index - unseen)
+        start_seconds = max(0.0, walk.last.seconds - unseen * walk.seconds_per_frame)
         rect = line.rect
         margin = round(0.35 * rect.line_height) + 8
         grown = rect.grow(margin, moment.picture.bounds)

@@ -1,0 +1,158 @@
+"""Captions found in drawn clips: when, where, what they say, and which pixels."""
+
+import base64
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from domain.regions import Region, TimeRange
+from gpu_worker.captions.detector import TextDetector
+from gpu_worker.captions.finder import DETECTION_MODEL, RECOGNITION_MODEL, CaptionFinder
+from gpu_worker.captions.reading import TextReader
+from gpu_worker.inference.session import open_session
+from tests.unit.captions.drawn import HEIGHT, RATE, WIDTH, Drawn, moving, with_captions
+
+
+@pytest.fixture(scope="module")
+def networks():
+    return {
+        "detector": TextDetector(open_session(DETECTION_MODEL)),
+        "reader": TextReader(open_session(RECOGNITION_MODEL)),
+    }
+
+
+def find(frames, networks, regions=(), rotation_degrees=0):
+    finder = CaptionFinder(frames[0].width, frames[0].height, rotation_degrees, regions, RATE, **networks)
+    for frame in frames:
+        finder.process_frame(frame, frame.index / RATE)
+    return finder.flush()
+
+
+def mask_of(event, width=WIDTH, height=HEIGHT):
+    picture = cv2.imdecode(np.frombuffer(base64.b64decode(event.mask_png), np.uint8), cv2.IMREAD_UNCHANGED)
+    box = event.box
+    assert picture.shape == (box.height, box.width)
+    assert set(np.unique(picture)) <= {0, 255}
+    mask = np.zeros((height, width), dtype=bool)
+    mask[box.y0 : box.y1, box.x0 : box.x1] = picture > 0
+    return mask
+
+
+@pytest.mark.parametrize("step", [0.0, 2.3])
+def test_ends_are_exact_to_the_frame_and_the_text_is_read(networks, step):
+    drawn = (Drawn("Where have you been", 7, 38), Drawn("All night long", 38, 61), Drawn("Home", 66, 74))
+    frames, _ = with_captions(moving(80, step), drawn)
+    events = find(frames, networks)
+    assert [(event.start_frame, event.end_frame) for event in events] == [(7, 38), (38, 61), (66, 74)]
+    assert [event.text for event in events] == ["Where have you been", "All night long", "Home"]
+    assert events[0].start_seconds == pytest.approx(7 / RATE)
+    assert events[0].end_seconds == pytest.approx(38 / RATE)
+    assert all(event.confidence > 0.8 for event in events)
+
+
+def test_a_fade_is_followed_to_within_a_frame(networks):
+    frames, _ = with_captions(moving(60, 1.5), (Drawn("Slowly it comes", 9, 48, fade_frames=6),))
+    (event,) = find(frames, networks)
+    assert event.start_frame <= 10
+    assert 47 <= event.end_frame <= 49
+
+
+def test_two_lines_that_come_together_are_one_caption(networks):
+    lines = (Drawn("First line of it", 5, 45, baseline=0.84), Drawn("and the second one", 5, 45, baseline=0.96))
+    frames, _ = with_captions(moving(50, 1.0), lines)
+    (event,) = find(frames, networks)
+    assert event.text == "First line of it\nand the second one"
+
+
+def test_a_line_that_changes_under_another_keeps_both_exact(networks):
+    lines = (
+        Drawn("Speaker one", 5, 55, baseline=0.84),
+        Drawn("says this first", 5, 30, baseline=0.96),
+        Drawn("and that later", 30, 55, baseline=0.96),
+    )
+    frames, _ = with_captions(moving(60, 1.0), lines)
+    spans = sorted((event.start_frame, event.end_frame) for event in find(frames, networks))
+    assert spans == [(5, 30), (5, 55), (30, 55)]
+
+
+def test_a_hard_cut_does_not_end_a_caption(networks):
+    clean = moving(25, 1.0, seed=1) + [replace(frame, index=frame.index + 25) for frame in moving(25, 1.0, seed=7)]
+    frames, _ = with_captions(clean, (Drawn("It goes on and on", 5, 45),))
+    (event,) = find(frames, networks)
+    assert (event.start_frame, event.end_frame) == (5, 45)
+
+
+@pytest.mark.parametrize("outline", [0, 2])
+def test_the_mask_holds_the_glyphs_and_little_else(networks, outline):
+    frames, opacities = with_captions(moving(50, 2.0), (Drawn("Quick brown foxes jump", 5, 45, outline=outline),))
+    (event,) = find(frames, networks)
+    mask = mask_of(event)
+    glyphs = opacities[20] > 0.1
+    near = cv2.dilate(glyphs.astype(np.uint8), np.ones((11, 11), np.uint8)).astype(bool)
+    assert (mask & glyphs).sum() / glyphs.sum() > 0.985
+    assert (mask & near).sum() / mask.sum() > 0.9
+
+
+def test_text_that_moves_with_the_scene_stays(networks):
+    clean = moving(60, 0.0)
+    label, _ = with_captions(clean[:1], (Drawn("STREET SIGN", 0, 1),))
+    frames = [replace(frame, y=np.roll(label[0].y, -4 * frame.index, axis=1)) for frame in clean]
+    assert find(frames, networks) == ()
+
+
+def test_a_video_without_captions_has_none(networks):
+    assert find(moving(30, 1.0), networks) == ()
+
+
+def test_a_video_of_one_frame(networks):
+    frames, opacities = with_captions(moving(1, 0.0), (Drawn("Only this frame", 0, 1),))
+    (event,) = find(frames, networks)
+    assert (event.start_frame, event.end_frame, event.text) == (0, 1, "Only this frame")
+    assert (mask_of(event) & (opacities[0] > 0.1)).sum() > 0.95 * (opacities[0] > 0.1).sum()
+
+
+def test_a_caption_from_the_first_to_the_last_frame(networks):
+    frames, _ = with_captions(moving(40, 1.0), (Drawn("Always there to see", 0, 40),))
+    (event,) = find(frames, networks)
+    assert (event.start_frame, event.end_frame) == (0, 40)
+
+
+def test_only_the_region_is_looked_at_and_only_in_its_time(networks):
+    top = Drawn("Above the picture", 5, 55, baseline=0.15)
+    bottom = Drawn("Below the picture", 5, 55)
+    frames, _ = with_captions(moving(60, 1.0), (top, bottom))
+    region = Region(x=0, y=0, width=1, height=0.25, time_ranges=(TimeRange(start_seconds=1.0, end_seconds=2.0),))
+    (event,) = find(frames, networks, (region,))
+    assert event.text == "Above the picture"
+    assert (event.start_frame, event.end_frame) == (25, 50)
+
+
+@pytest.mark.parametrize("rotation_degrees", [90, 180, 270])
+def test_a_rotated_video_is_read_upright_and_answered_in_coded_pixels(networks, rotation_degrees):
+    upright, opacities = with_captions(moving(30, 1.0), (Drawn("Turn me around", 3, 27),))
+    turns = -rotation_degrees // 90
+    coded = [
+        replace(frame, **{name: np.rot90(getattr(frame, name), turns).copy() for name in ("y", "u", "v")})
+        for frame in upright
+    ]
+    (event,) = find(coded, networks, rotation_degrees=rotation_degrees)
+    assert event.text == "Turn me around"
+    mask = mask_of(event, coded[0].width, coded[0].height)
+    glyphs = np.rot90(opacities[15], turns) > 0.1
+    assert (mask & glyphs).sum() > 0.98 * glyphs.sum()
+
+
+def test_ten_bit_and_odd_sizes_are_found_alike(networks):
+    frames, _ = with_captions(moving(30, 1.0, width=479, height=271), (Drawn("Ten bits are fine", 3, 27),))
+    deep = [
+        replace(frame, bit_depth=10, **{name: getattr(frame, name).astype(np.uint16) * 4 for name in ("y", "u", "v")})
+        for frame in frames
+    ]
+    assert find(deep, networks) == find(frames, networks)
+    assert find(deep, networks)[0].text == "Ten bits are fine"
+
+
+def test_nothing_was_shown(networks):
+    assert CaptionFinder(WIDTH, HEIGHT, 0, (), RATE, **networks).flush() == ()
