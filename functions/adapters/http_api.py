@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError as RouteNotFoundError
+from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from aws_lambda_powertools.event_handler.openapi.exceptions import (
     RequestUnsupportedContentType,
     RequestValidationError,
@@ -84,6 +85,7 @@ def new_api(*routers: APIGatewayHttpRouter) -> APIGatewayHttpResolver:
     api = APIGatewayHttpResolver(enable_validation=True)
     for router in routers:
         api.include_router(router)
+    api.use([_refuse_unknown_parameters])
     refusals = _Refusals(api)
     handlers: dict[type[Exception], Callable[[Any], Response[str]]] = {
         SmartEraseError: refusals.of_domain,
@@ -144,6 +146,16 @@ class _Refusals:
             request_id=self._api.current_event.request_context.request_id,
         )
         return Response(status, content_type=_PROBLEM_JSON, body=problem.model_dump_json(exclude_none=True))
+
+
+def _refuse_unknown_parameters(api: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
+    # A misspelt filter that is left out of account would answer something else than was asked for.
+    known = {parameter.alias for parameter in api.context["_route"].dependant.query_params}
+    for name in api.current_event.query_string_parameters:
+        if name not in known:
+            allowed = ", ".join(sorted(known)) or "none"
+            raise InvalidRequestError(f"the parameter {name} is not known", field=name, allowed=allowed)
+    return next_middleware(api)
 
 
 def http_handler(router: APIGatewayHttpRouter) -> Handler:

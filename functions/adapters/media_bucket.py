@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 _Document = TypeVar("_Document", bound=BaseModel)
+_UPLOAD_FIELD = "source.upload_id"
 # At most ten parts wait in memory; 1 GB makes 64 of them.
 _TRANSFER = TransferConfig(multipart_chunksize=16 << 20, max_concurrency=4)
 # 403 too: without the right to list, S3 does not tell a missing object from a forbidden one.
@@ -32,6 +34,7 @@ class ObjectFacts:
 
     ref: ObjectRef
     size_bytes: int
+    last_modified: datetime
     metadata: dict[str, str] = field(default_factory=dict)
 
 
@@ -59,21 +62,19 @@ class MediaBucket:
                 f"there is no object s3://{ref.bucket}/{ref.key}, or it may not be read", field="source"
             ) from error
         pinned = ref.model_copy(update={"version_id": ref.version_id or _real_version(answer.get("VersionId"))})
-        return ObjectFacts(pinned, answer["ContentLength"], answer["Metadata"])
+        return ObjectFacts(pinned, answer["ContentLength"], answer["LastModified"], answer["Metadata"])
 
     def find_upload(self, upload_id: str) -> ObjectFacts:
         """Find the one object of an upload.
 
         Raises:
-            UploadNotFoundError: unknown, expired, or nothing was uploaded to it.
+            UploadNotFoundError: unknown, or nothing was uploaded to it.
         """
         prefix = storage_keys.upload_prefix(upload_id)
         listed = self._client.list_objects_v2(Bucket=self.name, Prefix=prefix, MaxKeys=1)
         contents = listed.get("Contents", [])
         if not contents:
-            raise UploadNotFoundError(
-                f"nothing was uploaded to {upload_id}, or it has expired", field="source.upload_id"
-            )
+            raise UploadNotFoundError(f"nothing was uploaded to {upload_id}, or it has expired", field=_UPLOAD_FIELD)
         return self.head(ObjectRef(bucket=self.name, key=contents[0]["Key"]))
 
     def find_object(self, s3_uri: str) -> ObjectFacts:

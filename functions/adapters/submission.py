@@ -5,11 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from domain import limits
-from domain.errors import InvalidTransitionError, JobNotCancellableError, SmartEraseError
+from domain.errors import InvalidTransitionError, JobNotCancellableError, SmartEraseError, UploadNotFoundError
 from domain.failure import INTERNAL_ERROR
 from domain.inbox import request_from_metadata
 from domain.job import DEFAULT_OWNER, Job, JobError, JobRequest, JobStatus, ObjectRef
@@ -41,7 +41,7 @@ class Submission:
 
         Raises:
             InvalidRequestError: the source may not be read from there.
-            NotFoundError: the upload is unknown.
+            UploadNotFoundError: the upload is unknown or has expired.
             BadSourceError: the source does not exist, does not answer, or is too large.
         """
         job = Job(
@@ -106,6 +106,9 @@ class Submission:
             return None
         if source.upload_id is not None:
             found = self.media.find_upload(source.upload_id)
+            # S3 deletes at midnight, which may be a day late.
+            if self.clock() - found.last_modified > timedelta(seconds=limits.UPLOAD_LIFETIME_SECONDS):
+                raise UploadNotFoundError(f"the upload {source.upload_id} has expired", field="source.upload_id")
         else:
             assert source.s3_uri is not None  # exactly one of the three is given
             found = self.media.find_object(source.s3_uri)

@@ -126,6 +126,13 @@ def test_an_upload_that_never_came_is_a_404(deployment, call, recorded):
     assert (answer.status, answer.body["code"], answer.body["field"]) == (404, "UploadNotFound", "source.upload_id")
 
 
+def test_an_upload_expires_after_a_day_though_s3_may_delete_it_later(deployment, call, recorded):
+    deployment.put(f"uploads/{UPLOAD_ID}/clip.mp4")
+    deployment.clock.advance(hours=24, seconds=2)
+    answer = call(create_job, recorded("create_job"))
+    assert (answer.status, answer.body["code"]) == (404, "UploadNotFound")
+
+
 @pytest.mark.parametrize(
     ("s3_uri", "refusal"),
     [
@@ -301,7 +308,8 @@ def test_a_list_can_be_narrowed_to_a_status(deployment, call, recorded):
 
 
 @pytest.mark.parametrize(
-    "parameters", [{"limit": "0"}, {"limit": "101"}, {"limit": "many"}, {"status": "DONE"}, {"cursor": "abc"}]
+    "parameters",
+    [{"limit": "0"}, {"limit": "101"}, {"limit": "many"}, {"status": "DONE"}, {"cursor": "abc"}, {"stauts": "FAILED"}],
 )
 def test_a_list_refuses_parameters_against_the_rules(deployment, call, recorded, parameters):
     answer = call(list_jobs, query(recorded("list_jobs"), **parameters))
