@@ -17,13 +17,15 @@ from gpu_worker.video.frame import Frame
 _ANALYSIS_WIDTH = 192
 #: Two cuts closer than this are a flash, not two shots.
 _MIN_SHOT_FRAMES = 4
+#: Two frames of one scene correlate above this through a fade or a flash; frames across a cut were at most at 0.61.
+_SAME_SCENE_CORRELATION = 0.9
 
 
 class ShotFinder:
     """Splits a stream of frames into shots; give every frame in order, then ``flush``.
 
     The score is PySceneDetect's: the mean change of hue, saturation and luma, taken relative to the frames around it,
-    so that a fast pan is no cut.
+    so that a fast pan is no cut. A change of brightness alone, which scores as high, keeps the picture's structure.
     """
 
     def __init__(self, width: int, height: int) -> None:
@@ -32,6 +34,8 @@ class ShotFinder:
         self._size = (max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2))
         self._detector = AdaptiveDetector(min_scene_len=_MIN_SHOT_FRAMES)
         self._pts: dict[int, int] = {}
+        self._same_scene: dict[int, bool] = {}
+        self._previous_luma: NDArray[np.uint8] | None = None
         self._cuts: list[tuple[int, int]] = []
         self._frame_count = 0
         self._first_pts = 0
@@ -43,10 +47,15 @@ class ShotFinder:
         self._pts[frame.index] = frame.pts
         # Frame numbers are all that the detector is to know of time: its rate is a formality.
         timecode = FrameTimecode(frame.index, Fraction(25))
-        for cut in self._detector.process_frame(timecode, self._thumbnail(frame)):
-            self._cuts.append((cut.frame_num, self._pts[cut.frame_num]))
+        thumbnail, luma = self._thumbnail(frame)
+        self._same_scene[frame.index] = _is_same_scene(self._previous_luma, luma)
+        self._previous_luma = luma
+        for cut in self._detector.process_frame(timecode, thumbnail):
+            if not self._same_scene[cut.frame_num]:
+                self._cuts.append((cut.frame_num, self._pts[cut.frame_num]))
         self._frame_count += 1
-        self._pts.pop(frame.index - self._detector.event_buffer_length - 1, None)
+        for memory in (self._pts, self._same_scene):
+            memory.pop(frame.index - self._detector.event_buffer_length - 1, None)
 
     def flush(self) -> tuple[Shot, ...]:
         """Return all shots; at least one where there was a frame."""
@@ -57,7 +66,8 @@ class ShotFinder:
             for (start, pts), end in zip(starts, ends, strict=True)
         )
 
-    def _thumbnail(self, frame: Frame) -> NDArray[np.uint8]:
+    def _thumbnail(self, frame: Frame) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return the frame in small: (h, w, 3) BGR, and its luma (h, w)."""
         width, height = self._size
         shift = frame.bit_depth - 8
         planes = [
@@ -72,4 +82,14 @@ class ShotFinder:
         if shift:
             flat = flat >> shift
         image = flat.astype(np.uint8).reshape(height * 3 // 2, width)
-        return cv2.cvtColor(image, cv2.COLOR_YUV2BGR_I420).astype(np.uint8, copy=False)
+        return cv2.cvtColor(image, cv2.COLOR_YUV2BGR_I420).astype(np.uint8, copy=False), image[:height]
+
+
+def _is_same_scene(before: NDArray[np.uint8] | None, after: NDArray[np.uint8]) -> bool:
+    """Tell whether two pictures have the same structure, whatever their brightness and contrast."""
+    if before is None:
+        return False
+    first, second = before - before.mean(), after - after.mean()
+    spread = float(np.sqrt((first**2).sum() * (second**2).sum()))
+    # A black picture has no structure to share.
+    return spread > 0 and float((first * second).sum()) / spread > _SAME_SCENE_CORRELATION

@@ -21,7 +21,7 @@ class Source:
     """What to render.
 
     ``shots`` are frame numbers at which the picture changes altogether; ``bar`` is a white bar ``x0, y0, x1, y1`` burnt
-    into the frames from ``bar_frames``.
+    into the frames of ``bar_frames``; ``fade_frames`` are dark.
     """
 
     name: str = "source.mp4"
@@ -39,8 +39,10 @@ class Source:
     sample_aspect_ratio: Fraction | None = None
     colour: tuple[int, int, int, int] | None = None
     interlaced: bool = False
+    speed: int = 2
     bar: tuple[int, int, int, int] | None = None
     bar_frames: tuple[int, int] = (0, 0)
+    fade_frames: tuple[int, int] = (0, 0)
     audio: tuple[str, ...] = ("aac",)
     subtitles: tuple[str, ...] = ()
     chapters: tuple[str, ...] = ()
@@ -84,16 +86,18 @@ def render(folder: Path, source: Source) -> Path:
 
 
 def picture_at(source: Source, index: int) -> NDArray[np.uint8]:
-    """The I420 picture of one frame: a texture of its shot that moves two columns a frame."""
+    """The I420 picture of one frame: a texture of its shot that moves ``speed`` columns a frame."""
     shot = sum(index >= cut for cut in source.shots)
     rng = np.random.default_rng(shot)
     width, height = source.width + source.width % 2, source.height + source.height % 2
     coarse = rng.integers(30, 220, (height // 8 + 1, width // 8 + 1), np.uint8)
     luma = np.kron(coarse, np.ones((8, 8), np.uint8))[:height, :width]
-    luma = np.roll(luma, 2 * index, axis=1)
+    luma = np.roll(luma, source.speed * index, axis=1)
     if source.bar is not None and source.bar_frames[0] <= index < source.bar_frames[1]:
         x0, y0, x1, y1 = source.bar
         luma[y0:y1, x0:x1] = 235
+    if source.fade_frames[0] <= index < source.fade_frames[1]:
+        luma = luma // 4  # a flash of darkness
     chroma = np.full((height // 2, width), 70 + 50 * (shot % 3), np.uint8)
     return np.vstack([luma, chroma])[:, :width]
 

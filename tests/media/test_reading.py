@@ -219,3 +219,12 @@ def test_a_damaged_video_without_captions_is_mended_not_passed_through(rendered,
     assert outcome.report.result.encoder == "libx264"
     assert any("damaged" in warning for warning in outcome.report.warnings)
     assert len(look(outcome.video).seconds) == outcome.manifest.frame_count
+
+
+def test_a_fade_is_no_cut(rendered) -> None:
+    path = rendered(frames=64, shots=(32,), fade_frames=(12, 15), speed=0)
+    facts = probe_video(path)
+    finder = ShotFinder(facts.width, facts.height)
+    for frame in FrameReader(path, facts).frames():
+        finder.process_frame(frame)
+    assert [shot.start_frame for shot in finder.flush()] == [0, 32]
