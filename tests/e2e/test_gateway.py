@@ -31,7 +31,7 @@ def gateway(function: OneFunction) -> Client:
         Route("POST", "/v1/jobs", "one"),
         Route("GET", "/v1/jobs", "one"),
     )
-    return Client(Gateway(routes, function))
+    return Client(Gateway(routes, function), use_cookies=False)
 
 
 def test_the_event_has_the_form_that_functions_read():
