@@ -84,7 +84,7 @@ def test_the_probe_writes_the_work_order_and_sets_the_job_running(deployment, re
 
 def test_the_probe_reads_tables_at_the_end_without_the_pictures_between(deployment, recorded, queued, tmp_path):
     path = tmp_path / "a.mov"
-    video = make_video(path, width=1280, height=720, frames=24, faststart=False, codec="mjpeg").read_bytes()
+    video = make_video(path, width=1280, height=720, frames=40, faststart=False, codec="mjpeg").read_bytes()
     assert len(video) > 6 << 20
     queued(video)
     service = deployment.serve()
