@@ -18,6 +18,8 @@ _BOX_SCORE_THRESHOLD = 0.5
 _UNCLIP_RATIO = 1.6
 #: Wider bands are shrunk to this width: half scale at 720p lost no caption and costs a quarter.
 _DETECTION_WIDTH = 736
+#: Large regions are shrunk further, to about a quarter of a 1080p frame: detection is to keep up with the video.
+_DETECTION_PIXELS = 200_000
 #: Captions are set level; a long line that is not is painted on something in the scene.
 _MAX_TILT_DEGREES = 6.0
 
@@ -61,7 +63,8 @@ class TextDetector:
     def find_lines(self, picture: Picture) -> tuple[TextLine, ...]:
         """Return the level lines of text in a band, from top to bottom."""
         height, width = picture.y.shape
-        probability = self.probability(picture, min(1.0, _DETECTION_WIDTH / max(width, height)))
+        affordable = float(np.sqrt(_DETECTION_PIXELS / (width * height)))
+        probability = self.probability(picture, min(1.0, _DETECTION_WIDTH / max(width, height), affordable))
         stretch = (width / probability.shape[1], height / probability.shape[0])
         pieces = [
             TextLine(_unclipped(rect, stretch, picture.bounds), score) for rect, score in _components(probability)

@@ -37,6 +37,8 @@ _MAX_LINE_SHARE = 0.15
 _READABLE = 0.5
 #: What cannot be read is a caption only if the detector is this sure; other scripts than the reader's reach 0.9.
 _SURE_SCORE = 0.75
+#: ... and if it is no larger than type is set; glasses and railings are found in any size.
+_MAX_UNREAD_SHARE = 0.06
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,7 +135,8 @@ class CaptionFinder:
             return
         reading = self._reader.read(_cut(median, inside))
         readable = reading.confidence >= _READABLE
-        if not readable and line.score < _SURE_SCORE:
+        is_small = line.rect.line_height <= _MAX_UNREAD_SHARE * band.longest_side
+        if not readable and not (is_small and line.score >= _SURE_SCORE):
             return
         box, coded_mask = band.to_coded(offset, mask)
         self._captions.append(

@@ -75,6 +75,8 @@ def open_session(model_name: str, device: Device = Device.CPU, threads: int | No
     options.inter_op_num_threads = 1
     # Lines of text have many widths: remembering a memory plan for each would grow without end.
     options.enable_mem_pattern = False
+    # Threads that spin while they wait take the cores from the decoder, which works at the same time.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = Session(ort.InferenceSession(str(path), options, providers=[_PROVIDERS[device]]))
     if session.provider != _PROVIDERS[device]:
         raise DeviceUnavailableError(f"{model_name} was to run on {device.value}; onnxruntime chose {session.provider}")
