@@ -17,7 +17,7 @@ from adapters.jobs_table import JobsTable
 from adapters.links import LinkSigner, Signer
 from adapters.media_bucket import MediaBucket
 from adapters.processing import Processing
-from adapters.settings import Settings, current_settings
+from adapters.settings import Settings, process_settings
 from adapters.source_fetcher import SourceFetcher, connect_by_system, resolve_by_system
 from adapters.submission import Submission
 
@@ -140,7 +140,7 @@ def current_service() -> Service:
     """Return this process's service, made from the environment at the first call."""
     global _process_service  # noqa: PLW0603 - one per process is what it is for
     if _process_service is None:
-        _process_service = Service(current_settings())
+        _process_service = Service(process_settings())
     return _process_service
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -44,7 +43,10 @@ class Settings(BaseModel):
         return cls.model_validate({**given, **named})
 
 
-@lru_cache(maxsize=1)
-def current_settings() -> Settings:
-    """Return this process's settings."""
+def process_settings() -> Settings:
+    """Read this process's settings.
+
+    Raises:
+        pydantic.ValidationError: see ``Settings.from_environment``.
+    """
     return Settings.from_environment(os.environ)
