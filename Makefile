@@ -14,7 +14,7 @@ BITRATE_MBPS ?=
 OUT ?= out
 PORT ?= 0
 
-.PHONY: help run serve setup test fast-test lint types architecture acceptance throughput openapi requirements clean
+.PHONY: help run serve setup test fast-test lint types architecture acceptance throughput bench-erase openapi requirements clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -76,3 +76,6 @@ acceptance: setup  ## the captioned clips of ../shared through the service, chec
 
 throughput: setup  ## speed and memory at 720p beside a plain transcode: CLIP=... (minutes)
 	$(VENV)/bin/python -m bench.throughput "$(CLIP)" --seconds 10 --seconds 100
+
+bench-erase: setup  ## captions drawn over clean clips, erased, scored against the truth: QUICK=1 for one case of a kind (minutes)
+	$(VENV)/bin/python -m bench.erase $(if $(QUICK),--quick) --premium --pictures build/bench-erase
