@@ -128,18 +128,19 @@ def _blend(
     found = np.zeros(occlusion.indices.size, dtype=bool)
     luma_points = _luma_points(occlusion)
     chroma_points = _chroma_points(occlusion)
-    planes: list[Plane] = []
-    weights: list[FloatPlane] = []
+    samples: list[tuple[_Samples, _Samples, _Samples]] = []
     for sources in directions:
         found |= sources.found
-        weights.append(_weights(position, sources, frame, stacks[0], variance))
-    for number, plane in enumerate(frame.planes):
-        points = luma_points if number == 0 else chroma_points
-        samples = [
-            _samples(sources, weight, points, plane, stacks[number])
-            for sources, weight in zip(directions, weights, strict=True)
-        ]
-        planes.append(_mixed(plane, points, samples, spatial_doubt))
+        luma, error = _corrected(sources, luma_points, frame.y, stacks[0])
+        weights = _weights(position, sources, error / scale, variance)
+        chroma_weights = weights[chroma_points.place]
+        u, _ = _corrected(sources, chroma_points, frame.u, stacks[1])
+        v, _ = _corrected(sources, chroma_points, frame.v, stacks[2])
+        samples.append((_Samples(luma, weights), _Samples(u, chroma_weights), _Samples(v, chroma_weights)))
+    planes = [
+        _mixed(plane, chroma_points if number else luma_points, [each[number] for each in samples], spatial_doubt)
+        for number, plane in enumerate(frame.planes)
+    ]
     revealed = np.ones(occlusion.mask.shape, dtype=bool)
     revealed.reshape(-1)[occlusion.indices] = found | ~occlusion.covered
     filled = Surroundings(planes[0], planes[1], planes[2], frame.bit_depth, occlusion)
@@ -195,23 +196,19 @@ def _ring_variance(plane: Plane, occlusion: Occlusion, scale: float) -> FloatPla
     return np.asarray(variance.reshape(-1)[occlusion.indices], dtype=np.float32)
 
 
-def _weights(position: int, sources: Sources, frame: Surroundings, stack: Plane, variance: FloatPlane) -> FloatPlane:
-    """Return the inverse variance of each luma point's source: how well the ring near it agrees with its sources."""
-    points = _luma_points(frame.occlusion)
-    scale = _levels_per_step(frame.bit_depth)
-    values = _sampled(stack, sources, points)
-    _, error = _ring_difference(frame.y, points, sources.found, values)
+def _weights(position: int, sources: Sources, error: FloatPlane, variance: FloatPlane) -> FloatPlane:
+    """Return the inverse variance of each luma point's source; ``error`` is its ring's, in 8-bit levels."""
     age = np.abs(sources.frame - position)
-    doubt = _CODEC_VARIANCE + _ERROR_TO_VARIANCE * np.square(error / scale) + _AGE_VARIANCE_SHARE * age * variance
+    doubt = _CODEC_VARIANCE + _ERROR_TO_VARIANCE * np.square(error) + _AGE_VARIANCE_SHARE * age * variance
     return np.where(sources.found, sources.confidence / (_SOURCE_FACTOR * doubt), 0).astype(np.float32)
 
 
-def _samples(sources: Sources, weights: FloatPlane, points: _Points, plane: Plane, stack: Plane) -> _Samples:
+def _corrected(sources: Sources, points: _Points, plane: Plane, stack: Plane) -> tuple[FloatPlane, FloatPlane]:
+    """Return each point's source in the light of this frame, and how far the ring near it is off its own sources."""
     values = _sampled(stack, sources, points)
-    found = sources.found[points.place]
-    difference, _ = _ring_difference(plane, points, found, values)
+    difference, error = _ring_difference(plane, points, sources.found[points.place], values)
     limit = _MAX_CORRECTION_SHARE * _white(plane)
-    return _Samples(values + np.clip(difference, -limit, limit), weights[points.place])
+    return values + np.clip(difference, -limit, limit), error
 
 
 def _sampled(stack: Plane, sources: Sources, points: _Points) -> FloatPlane:

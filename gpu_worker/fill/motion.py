@@ -16,6 +16,8 @@ _STILL_PIXELS = 0.04
 #: The dominant motion is preferred where it explains the picture about as well as the free one.
 _DOMINANT_FACTOR = 1.15
 _DOMINANT_OFFSET = 1.0
+#: Less than this share of seen flow nearby, and flow from further away is taken.
+_MIN_NEAR_WEIGHT = 0.02
 _GRID_STEP = 4
 _FIT_ROUNDS = 4
 
@@ -46,6 +48,12 @@ class Affine:
         constant, per_column, per_row = self.terms
         displaced = constant + columns[..., None] * per_column + rows[..., None] * per_row
         return np.asarray(displaced, dtype=np.float32)
+
+    def over(self, height: int, width: int) -> Flow:
+        """Return the displacement (height, width, 2) of every pixel."""
+        across = self.terms[0] + np.arange(width, dtype=np.float32)[:, None] * self.terms[1]
+        down = np.arange(height, dtype=np.float32)[:, None] * self.terms[2]
+        return np.asarray(across[None] + down[:, None], dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,7 +105,7 @@ class MotionEstimator:
         if not self._holes_are_seen and unseen.any():
             flow = _through_holes(flow, unseen)
         affine = self._dominant(flow, start.luma, unseen)
-        dominant = affine.at(self._columns, self._rows)
+        dominant = affine.over(*start.luma.shape)
         if np.abs(dominant).max() < _STILL_PIXELS:
             affine = Affine(np.zeros((3, 2), np.float32))
             dominant[:] = 0
@@ -147,6 +155,8 @@ def _through_holes(flow: Flow, unseen: NDArray[np.bool_]) -> Flow:
     """Replace flow in and around the masks by what flows beside them."""
     known = (~unseen).astype(np.float32)
     near, near_weight = normalised_blur(flow, known, 9)
-    wide, _ = normalised_blur(flow, known, 31)
-    filled = np.where((near_weight > 0.02)[..., None], near, wide)
-    return np.where(unseen[..., None], filled, flow)
+    lonely = near_weight < _MIN_NEAR_WEIGHT
+    if lonely.any():
+        wide, _ = normalised_blur(flow, known, 31)
+        near = np.where(lonely[..., None], wide, near)
+    return np.where(unseen[..., None], near, flow)

@@ -32,7 +32,8 @@ def normalised_blur(
     """
     spread = weights if values.ndim == 2 else weights[..., None]
     weighted = values * spread
-    mean = weighted.sum(axis=(0, 1)) / max(1e-6, float(weights.sum()))
+    channels = 1 if values.ndim == 2 else values.shape[2]
+    mean = np.asarray(cv2.sumElems(weighted)[:channels], np.float32) / max(1e-6, cv2.sumElems(weights)[0])
     total = cv2.blur(cv2.blur(weighted, (side, side)), (side, side)) + _PRIOR * mean
     reached = cv2.blur(cv2.blur(weights, (side, side)), (side, side))
     divisor = reached + _PRIOR
