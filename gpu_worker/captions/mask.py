@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +13,8 @@ from gpu_worker.captions.detector import TextDetector
 
 #: Text of this height in pixels is what the detection network separates best from its background.
 _COMFORTABLE_LINE_HEIGHT = 32
-#: Ringing that H.264 leaves around strokes reaches 2 px at 360 lines and grows with the picture's height.
-_HALO_SHARE = 2 / 360
+#: Ringing that H.264 leaves around strokes reaches 2-3 px at 360 lines and grows with the picture's height.
+_HALO_SHARE = 2.5 / 360
 _MIN_HALO = 2
 _TEXT_PROBABILITY = 0.3
 #: Outlines and shadows are at most this share of the line's height wide.
@@ -48,7 +50,7 @@ def caption_mask(median: Picture, line: Rect, detector: TextDetector, frame_heig
         frame_height: height of the displayed frame in pixels; the codec's halo scales with it.
     """
     glyphs = _glyphs(median, line, detector)
-    halo = max(_MIN_HALO, round(_HALO_SHARE * frame_height))
+    halo = max(_MIN_HALO, math.ceil(_HALO_SHARE * frame_height))
     distance = np.asarray(cv2.distanceTransform((~glyphs).astype(np.uint8), cv2.DIST_L2, 5), dtype=np.float32)
     reach = _outline_reach(median.y, distance, line.line_height) + halo
     return np.where(distance <= reach, 255, 0).astype(np.uint8)
@@ -118,7 +120,7 @@ def _outline_reach(luma: NDArray[np.uint8], distance: NDArray[np.float32], line_
     # What is left at the far end is the scene's own slope, not the caption's.
     plateau = float(np.median(profile[-3:]))
     profile = [abs(value - plateau) for value in profile]
-    tolerance = max(8.0, 0.15 * max(profile))
+    tolerance = max(8.0, 0.08 * max(profile))
     reach = 0
     for position, difference in enumerate(profile):
         if difference > tolerance:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from domain.detection import Box, CaptionEvent
 
-#: Frame around a window from which motion and colour are taken: share of the frame's height, and its least.
+#: Frame around a window from which motion and colour are taken: share of the frame's shorter side, and its least.
 _CONTEXT_SHARE = 1 / 12
 _MIN_CONTEXT = 24
 #: Pixels next to the mask whose colour is compared with the source's: wide enough for a mean, near enough to be alike.
@@ -142,7 +142,7 @@ class Window:
 
     def __init__(self, box: Box, events: tuple[CaptionEvent, ...], width: int, height: int) -> None:
         self.box = box
-        margin = max(_MIN_CONTEXT, round(_CONTEXT_SHARE * height)) // 2 * 2
+        margin = max(_MIN_CONTEXT, round(_CONTEXT_SHARE * min(width, height))) // 2 * 2
         self.surroundings = Box(
             x0=max(0, box.x0 - margin),
             y0=max(0, box.y0 - margin),
