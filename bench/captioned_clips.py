@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from gpu_worker.video.frame import Frame
+from gpu_worker.video.frame import Frame, Plane
 
 _ENCODE_RATE = 25
 _FONT_FOLDERS = (Path("/usr/share/fonts"), Path.home() / ".local/share/fonts")
@@ -136,7 +136,7 @@ def _overlay(width: int, height: int, style: Style) -> NDArray[np.uint8]:
 
 def _decode(source: Path | io.BytesIO, start: int, count: int, width: int) -> Iterator[NDArray[np.uint8]]:
     """Yield planar YUV 4:2:0 pictures at most ``width`` wide as PyAV's (H * 3 / 2, W) arrays."""
-    with av.open(source if isinstance(source, io.BytesIO) else str(source)) as container:
+    with av.open(source if isinstance(source, io.BytesIO) else str(source), "r") as container:
         for number, frame in enumerate(container.decode(video=0)):
             if number < start:
                 continue
@@ -155,21 +155,17 @@ def _frame(index: int, picture: NDArray[np.uint8]) -> Frame:
 
 def _with_caption(frame: Frame, overlay: NDArray[np.uint8], strength: float) -> tuple[Frame, NDArray[np.float32]]:
     """Blend an RGBA overlay over a frame in YUV; return it with its opacity (H, W)."""
-    opacity = overlay[..., 3].astype(np.float32) / 255 * strength
-    luma, red, blue = cv2.split(cv2.cvtColor(np.ascontiguousarray(overlay[..., :3]), cv2.COLOR_RGB2YCrCb))
-    half = (frame.width // 2, frame.height // 2)
-    small = cv2.resize(opacity, half, interpolation=cv2.INTER_AREA)
+    opacity = np.asarray(overlay[..., 3] / 255 * strength, dtype=np.float32)
+    colour = np.asarray(cv2.cvtColor(np.ascontiguousarray(overlay[..., :3]), cv2.COLOR_RGB2YCrCb), dtype=np.float32)
 
-    def mix(plane: NDArray[np.uint8], ink: NDArray[np.uint8], share: NDArray[np.float32]) -> NDArray[np.uint8]:
-        return (plane * (1 - share) + ink * share + 0.5).astype(np.uint8)
+    def mixed(plane: Plane, channel: int) -> NDArray[np.uint8]:
+        # A chroma sample takes the mean of the ink that covers it, and as much of it as is covered.
+        size = plane.shape[::-1]
+        share = cv2.resize(opacity, size, interpolation=cv2.INTER_AREA)
+        ink = cv2.resize(colour[..., channel] * opacity, size, interpolation=cv2.INTER_AREA)
+        return np.asarray(plane * (1 - share) + ink + 0.5, dtype=np.uint8)
 
-    weight = np.maximum(small, 1e-6)
-    blue, red = (
-        (cv2.resize(ink * opacity, half, interpolation=cv2.INTER_AREA) / weight).astype(np.uint8) for ink in (blue, red)
-    )
-    return replace(
-        frame, y=mix(frame.y, luma, opacity), u=mix(frame.u, blue, small), v=mix(frame.v, red, small)
-    ), opacity
+    return replace(frame, y=mixed(frame.y, 0), u=mixed(frame.u, 2), v=mixed(frame.v, 1)), opacity
 
 
 def _encoded(frames: list[Frame], crf: int) -> list[Frame]:
@@ -179,8 +175,9 @@ def _encoded(frames: list[Frame], crf: int) -> list[Frame]:
         stream = container.add_stream("libx264", rate=_ENCODE_RATE, options={"crf": str(crf), "preset": "veryfast"})
         stream.width, stream.height, stream.pix_fmt = frames[0].width, frames[0].height, "yuv420p"
         for frame in frames:
-            planes = np.concatenate((frame.y.reshape(-1), frame.u.reshape(-1), frame.v.reshape(-1)))
-            picture = av.VideoFrame.from_ndarray(planes.reshape(-1, frame.width), format="yuv420p")
+            planes = np.concatenate([plane.reshape(-1) for plane in (frame.y, frame.u, frame.v)])
+            packed = np.asarray(planes.reshape(-1, frame.width), dtype=np.uint8)
+            picture = av.VideoFrame.from_ndarray(packed, format="yuv420p")
             picture.pts, picture.time_base = frame.index, Fraction(1, _ENCODE_RATE)
             container.mux(stream.encode(picture))
         container.mux(stream.encode(None))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import base64
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -26,6 +26,7 @@ from gpu_worker.captions.band import Band
 from gpu_worker.captions.detector import TextDetector
 from gpu_worker.captions.finder import DETECTION_MODEL, CaptionFinder
 from gpu_worker.fill.eraser import EraseReport, erase
+from gpu_worker.fill.windows import decode_mask
 from gpu_worker.inference.session import open_session
 from gpu_worker.video.frame import Frame
 
@@ -91,8 +92,8 @@ def telea(frames: list[Frame], masks: list[Mask]) -> list[Frame]:
     """Return the frames' luma inpainted one by one."""
     done = []
     for frame, mask in zip(frames, masks, strict=True):
-        y = cv2.inpaint(frame.y, mask.astype(np.uint8), 3, cv2.INPAINT_TELEA) if mask.any() else frame.y
-        done.append(Frame(frame.index, frame.pts, frame.time_base, y, frame.u, frame.v))
+        y = np.asarray(cv2.inpaint(frame.y, mask.astype(np.uint8), 3, cv2.INPAINT_TELEA), dtype=np.uint8)
+        done.append(replace(frame, y=y))
     return done
 
 
@@ -110,10 +111,9 @@ def found_masks(frames: list[Frame], events: tuple[CaptionEvent, ...]) -> list[M
     """Return each frame's mask as the events have it."""
     masks = [np.zeros(frame.y.shape, dtype=bool) for frame in frames]
     for event in events:
-        picture = cv2.imdecode(np.frombuffer(base64.b64decode(event.mask_png), np.uint8), cv2.IMREAD_GRAYSCALE)
         box = event.box
         for index in range(event.start_frame, event.end_frame):
-            masks[index][box.y0 : box.y1, box.x0 : box.x1] |= picture > 127
+            masks[index][box.y0 : box.y1, box.x0 : box.x1] |= decode_mask(event)
     return masks
 
 
@@ -169,8 +169,8 @@ def strip(clip: CaptionedClip, masks: list[Mask], versions: list[list[Frame]], p
         part = slice(max(0, int(rows[0]) - 20), int(rows[-1]) + 20)
         columns.append(np.vstack([_bgr(version[index])[part] for version in versions]))
     height = max(column.shape[0] for column in columns)
-    columns = [cv2.resize(column, (column.shape[1], height)) for column in columns]
-    cv2.imwrite(str(path), np.hstack(columns))
+    same = [np.asarray(cv2.resize(column, (column.shape[1], height)), dtype=np.uint8) for column in columns]
+    cv2.imwrite(str(path), np.hstack(same))
 
 
 def _bgr(frame: Frame) -> NDArray[np.uint8]:
