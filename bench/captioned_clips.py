@@ -144,7 +144,7 @@ def _decode(source: Path | io.BytesIO, start: int, count: int, width: int) -> It
                 break
             wide = min(width, frame.width) // 2 * 2
             high = round(frame.height * wide / frame.width / 2) * 2
-            yield frame.reformat(wide, high, "yuv420p").to_ndarray()
+            yield np.asarray(frame.reformat(wide, high, "yuv420p").to_ndarray(), dtype=np.uint8)
 
 
 def _frame(index: int, picture: NDArray[np.uint8]) -> Frame:
