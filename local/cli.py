@@ -36,7 +36,9 @@ class UsageError(Exception):
 def main(arguments: list[str]) -> int:
     """Run one command and return the exit code: 0 done, 2 bad input or a failed job, 1 a defect, 130 interrupted."""
     options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    # SIGINT too: a shell that starts a program in the background has it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _as_interrupt)
     try:
         if options.command == "serve":
             _serve(options)

@@ -15,6 +15,9 @@ from domain.detection import Box, CaptionEvent
 #: Frame around a window from which motion and colour are taken: share of the frame's shorter side, and its least.
 _CONTEXT_SHARE = 1 / 12
 _MIN_CONTEXT = 24
+#: Chroma samples beside the mask that a caption's colour has bled into. Analogue and DVD masters smear it over two; the
+#: luma mask, made from luma, does not show it, and what is left would stand as a dotted line above the letters.
+CHROMA_BLEED = 2
 #: Pixels next to the mask whose colour is compared with the source's: wide enough for a mean, near enough to be alike.
 RING = 4
 
@@ -37,11 +40,12 @@ def plan_windows(events: tuple[CaptionEvent, ...], width: int, height: int) -> t
 
 
 def _even(box: Box, width: int, height: int) -> Box:
+    bleed = 2 * CHROMA_BLEED
     return Box(
-        x0=box.x0 // 2 * 2,
-        y0=box.y0 // 2 * 2,
-        x1=min(width, (box.x1 + 1) // 2 * 2),
-        y1=min(height, (box.y1 + 1) // 2 * 2),
+        x0=max(0, box.x0 - bleed) // 2 * 2,
+        y0=max(0, box.y0 - bleed) // 2 * 2,
+        x1=min(width, (box.x1 + bleed + 1) // 2 * 2),
+        y1=min(height, (box.y1 + bleed + 1) // 2 * 2),
     )
 
 
@@ -72,20 +76,26 @@ class Occlusion:
 
     @cached_property
     def chroma_mask(self) -> NDArray[np.bool_]:
-        """Chroma samples (ceil(h/2), ceil(w/2)) of which any luma pixel is covered."""
+        """Chroma samples (ceil(h/2), ceil(w/2)) of which any luma pixel is covered, and those the colour bled into."""
         height, width = self.mask.shape
         padded = np.zeros((height + height % 2, width + width % 2), dtype=bool)
         padded[:height, :width] = self.mask
         blocks = padded.reshape(padded.shape[0] // 2, 2, padded.shape[1] // 2, 2)
-        return np.asarray(blocks.any(axis=(1, 3)), dtype=bool)
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * CHROMA_BLEED + 1, 2 * CHROMA_BLEED + 1))
+        samples = np.asarray(blocks.any(axis=(1, 3)), dtype=np.uint8)
+        return cv2.dilate(samples, kernel).astype(bool)
 
     @cached_property
     def reach(self) -> NDArray[np.bool_]:
-        """The mask and a ring around it (h, w), whole 2x2 blocks included."""
-        height, width = self.mask.shape
-        blocks = np.repeat(np.repeat(self.chroma_mask, 2, axis=0), 2, axis=1)[:height, :width]
+        """The masks of all planes and a ring around them (h, w)."""
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * RING + 1, 2 * RING + 1))
-        return cv2.dilate(blocks.astype(np.uint8), kernel).astype(bool)
+        return cv2.dilate(self.tainted.astype(np.uint8), kernel).astype(bool)
+
+    @cached_property
+    def tainted(self) -> NDArray[np.bool_]:
+        """Pixels (h, w) of which any plane is covered: no source for others."""
+        height, width = self.mask.shape
+        return np.repeat(np.repeat(self.chroma_mask, 2, axis=0), 2, axis=1)[:height, :width]
 
     @cached_property
     def indices(self) -> NDArray[np.intp]:
@@ -122,9 +132,9 @@ class Occlusion:
 
     @cached_property
     def blocked(self) -> NDArray[np.bool_]:
-        """Flat (h * w): whether bilinear sampling at this whole position would touch a covered pixel."""
-        grown = self.mask.copy()
-        grown[:, :-1] |= self.mask[:, 1:]
+        """Flat (h * w): whether bilinear sampling at this whole position would touch a tainted pixel."""
+        grown = self.tainted.copy()
+        grown[:, :-1] |= self.tainted[:, 1:]
         lower = grown.copy()
         grown[:-1] |= lower[1:]
         return grown.reshape(-1)
