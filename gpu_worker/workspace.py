@@ -22,6 +22,7 @@ _CONTENT_TYPES = {
     ".json": "application/json",
     ".png": "image/png",
     ".srt": "application/x-subrip; charset=utf-8",
+    ".vtt": "text/vtt; charset=utf-8",
 }
 _MISSING_CODES = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchVersion"})
 

@@ -14,7 +14,7 @@ class _View(BaseModel):
 
 
 class Links(_View):
-    """Download links by file name in the result (video, report, captions_srt, captions_json, before_after)."""
+    """Download links by the names of ``domain.work_order.ResultFiles``."""
 
     urls: dict[str, str]
     expires_at: AwareDatetime

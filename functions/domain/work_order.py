@@ -47,6 +47,7 @@ class ResultFiles(_Record):
     video: str
     report: str
     captions_srt: str | None = None
+    captions_vtt: str | None = None
     captions_json: str | None = None
     before_after: str | None = None
 

@@ -8,7 +8,7 @@ from domain.detection import Detection
 from domain.job import Stage
 from domain.work_order import ResultFiles, ResultManifest
 from gpu_worker.stages import before_after
-from gpu_worker.stages.captions_text import to_json, to_srt
+from gpu_worker.stages.captions_text import to_json, to_srt, to_vtt
 from gpu_worker.stages.job import EraseRecord, PieceFile, Progress, StageJob, StageRecord, UpscaleRecord
 from gpu_worker.stages.report import Report, erase_summary, stage_times, video_summary
 from gpu_worker.video.remux import Piece, RemuxReport, join_pieces, pass_through
@@ -106,10 +106,14 @@ def _publish_captions(job: StageJob, detection: Detection, source: tuple[Path, V
     keys = job.workspace.keys
     files = ResultFiles(video="", report="")
     if job.order.erase is not None:
-        srt, captions = keys.result("captions.srt"), keys.result("captions.json")
-        job.workspace.write(srt, to_srt(detection.captions).encode())
-        job.workspace.write(captions, to_json(detection.captions, source[1]).encode())
-        files = files.model_copy(update={"captions_srt": srt, "captions_json": captions})
+        texts = {
+            "captions_srt": ("captions.srt", to_srt(detection.captions)),
+            "captions_vtt": ("captions.vtt", to_vtt(detection.captions)),
+            "captions_json": ("captions.json", to_json(detection.captions, source[1])),
+        }
+        for name, text in texts.values():
+            job.workspace.write(keys.result(name), text.encode())
+        files = files.model_copy(update={field: keys.result(name) for field, (name, _) in texts.items()})
     if detection.captions or job.order.upscale is not None:
         picture = job.workspace.scratch / "before_after.png"
         before_after.draw(source, video, before_after.moments(detection), picture)

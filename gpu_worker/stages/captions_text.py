@@ -1,7 +1,8 @@
-"""The captions of a job as files for people and programs: SubRip, and JSON with boxes."""
+"""The captions of a job as files for people and programs: SubRip, WebVTT, and JSON with boxes."""
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Sequence
 
@@ -11,11 +12,20 @@ from gpu_worker.video.source import VideoFacts
 
 def to_srt(captions: Sequence[CaptionEvent]) -> str:
     """Return the captions that could be read, as SubRip."""
-    readable = [caption for caption in captions if caption.text]
     return "\n".join(
-        f"{number}\n{_timecode(caption.start_seconds)} --> {_timecode(caption.end_seconds)}\n{caption.text}\n"
-        for number, caption in enumerate(readable, 1)
+        f"{number}\n{_span(caption, decimal_mark=',')}\n{caption.text}\n"
+        for number, caption in enumerate(_readable(captions), 1)
     )
+
+
+def to_vtt(captions: Sequence[CaptionEvent]) -> str:
+    """Return the captions that could be read, as WebVTT (W3C), which browsers play beside a video."""
+    # A bare < would begin a tag, and an arrow inside a text would end the cue.
+    cues = [
+        f"{_span(caption, decimal_mark='.')}\n{html.escape(caption.text, quote=False)}\n"
+        for caption in _readable(captions)
+    ]
+    return "\n".join(["WEBVTT\n", *cues])
 
 
 def to_json(captions: Sequence[CaptionEvent], facts: VideoFacts) -> str:
@@ -54,7 +64,16 @@ def displayed_box(box: Box, facts: VideoFacts) -> dict[str, float]:
     }
 
 
-def _timecode(seconds: float) -> str:
+def _readable(captions: Sequence[CaptionEvent]) -> list[CaptionEvent]:
+    return [caption for caption in captions if caption.text]
+
+
+def _span(caption: CaptionEvent, *, decimal_mark: str) -> str:
+    start, end = (_timecode(seconds, decimal_mark) for seconds in (caption.start_seconds, caption.end_seconds))
+    return f"{start} --> {end}"
+
+
+def _timecode(seconds: float, decimal_mark: str) -> str:
     milliseconds = max(0, round(seconds * 1000))
     minutes, rest = divmod(milliseconds, 60_000)
-    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d},{rest % 1000:03d}"
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d}{decimal_mark}{rest % 1000:03d}"

@@ -52,7 +52,8 @@ def test_the_job_succeeds_and_says_what_came_out(finished: Finished) -> None:
     assert finished.job["progress_percent"] == 100
     facts = finished.job["result"]["facts"]
     assert (facts["width"], facts["height"], facts["nothing_found"]) == (1280, 720, False)
-    assert set(finished.files) == {"video", "captions_srt", "captions_json", "before_after", "report"}
+    captions = {"captions_srt", "captions_vtt", "captions_json"}
+    assert set(finished.files) == {"video", "before_after", "report"} | captions
 
 
 def test_the_video_has_twice_the_size_the_same_frames_and_the_same_sound(finished: Finished) -> None:
@@ -68,6 +69,7 @@ def test_the_captions_are_written_down_with_their_times(finished: Finished) -> N
     for caption in demo_clip.CAPTIONS:
         assert caption.text in captions
     assert "00:00:00,500 --> 00:00:02,250" in captions
+    assert "00:00:00.500 --> 00:00:02.250" in finished.files["captions_vtt"].read_text(encoding="utf-8")
     assert json.loads(finished.files["captions_json"].read_text(encoding="utf-8"))
 
 

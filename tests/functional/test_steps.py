@@ -203,7 +203,7 @@ def test_segments_are_numbers_in_the_state_and_facts_in_the_bucket(deployment, r
 def manifest():
     files = {
         name: JobKeys(JOB_ID).result(file)
-        for name, file in {"video": "video.mp4", "report": "report.json", "captions_srt": "captions.srt"}.items()
+        for name, file in {"video": "video.mp4", "report": "report.json", "captions_vtt": "captions.vtt"}.items()
     }
     return ResultManifest.model_validate(
         {
@@ -228,7 +228,7 @@ def test_a_result_is_recorded_once(deployment, recorded, queued):
     assert answers == [{"nothing_found": True}] * 2
     job = jobs.get(JOB_ID)
     assert (job.status, job.progress_percent) == (JobStatus.SUCCEEDED, 100)
-    assert set(job.result_keys) == {"video", "report", "captions_srt"}
+    assert set(job.result_keys) == {"video", "report", "captions_vtt"}
     assert job.result_facts is not None
     assert (job.result_facts.nothing_found, job.result_facts.upscaler) == (True, "lanczos")
 

@@ -83,6 +83,9 @@ def test_captions_are_written_for_people_and_for_programs(rendered, run_job) -> 
     assert outcome.workspace.read(files.captions_srt).decode() == (
         "1\n00:00:00,100 --> 00:00:00,500\nfirst\n\n2\n00:00:01,100 --> 00:00:01,500\n三\n"
     )
+    assert outcome.workspace.read(files.captions_vtt).decode() == (
+        "WEBVTT\n\n00:00:00.100 --> 00:00:00.500\nfirst\n\n00:00:01.100 --> 00:00:01.500\n三\n"
+    )
     entries = json.loads(outcome.workspace.read(files.captions_json))["captions"]
     assert [entry["text"] for entry in entries] == ["first", "", "三"]
     # Turned counter-clockwise, the coded right edge is the displayed top.

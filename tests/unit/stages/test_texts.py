@@ -7,9 +7,9 @@ from fractions import Fraction
 
 import pytest
 
-from domain.detection import Box, Detection, Shot
+from domain.detection import Box, CaptionEvent, Detection, Shot
 from gpu_worker.stages.before_after import moments
-from gpu_worker.stages.captions_text import displayed_box
+from gpu_worker.stages.captions_text import displayed_box, to_srt, to_vtt
 from gpu_worker.stages.job import true_frame_rate
 from gpu_worker.video.source import ColourTags, VideoFacts
 
@@ -70,3 +70,27 @@ def test_the_containers_rate_stands_where_it_is_right() -> None:
 
 def test_without_captions_the_middle_is_shown() -> None:
     assert moments(_detection(300, 10)) == [5]
+
+
+def _said(text: str) -> CaptionEvent:
+    return CaptionEvent(
+        index=0,
+        start_frame=0,
+        end_frame=1,
+        start_seconds=3661.5,
+        end_seconds=3662.0004,
+        box=Box(x0=0, y0=0, x1=1, y1=1),
+        mask_png="",
+        text=text,
+    )
+
+
+def test_a_web_caption_cannot_break_out_of_its_cue() -> None:
+    assert to_vtt([_said("<b> & --> on\nand on")]) == (
+        "WEBVTT\n\n01:01:01.500 --> 01:01:02.000\n&lt;b&gt; &amp; --&gt; on\nand on\n"
+    )
+    assert "<b> & --> on" in to_srt([_said("<b> & --> on")])
+
+
+def test_without_readable_captions_the_files_are_empty_but_valid() -> None:
+    assert (to_srt([_said("")]), to_vtt([_said("")])) == ("", "WEBVTT\n")
