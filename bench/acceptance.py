@@ -42,6 +42,15 @@ class Video:
     faststart: bool
 
 
+def _packets_digest(path: Path, audio_index: int) -> str:
+    digest = hashlib.sha256()
+    with av.open(str(path)) as container:
+        for packet in container.demux(audio=audio_index):
+            if packet.dts is not None:
+                digest.update(bytes(packet))
+    return digest.hexdigest()[:12]
+
+
 def _seconds(frame: av.VideoFrame) -> float:
     if frame.pts is None or frame.time_base is None:
         raise ValueError("a frame without a time")
@@ -57,16 +66,9 @@ def open_video(path: Path) -> Video:
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         seconds = [_seconds(frame) for frame in container.decode(stream)]
-    digests = []
-    with av.open(str(path)) as container:
-        for index in range(len(container.streams.audio)):
-            container.seek(0)
-            digest = hashlib.sha256()
-            for packet in container.demux(audio=index):
-                if packet.dts is not None:
-                    digest.update(bytes(packet))
-            digests.append(digest.hexdigest()[:12])
-        size = (container.streams.video[0].width, container.streams.video[0].height)
+        size = (stream.width, stream.height)
+        audio_count = len(container.streams.audio)
+    digests = [_packets_digest(path, index) for index in range(audio_count)]
     head = path.read_bytes()[:4096]
     return Video(tuple(t - seconds[0] for t in seconds), tuple(digests), size, b"moov" in head)
 
