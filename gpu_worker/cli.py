@@ -1,4 +1,4 @@
-"""The command line: ``run`` for Batch; ``erase`` and ``upscale`` for a laptop; ``doctor`` and ``models`` for its owner.
+"""The command line: ``run`` for Batch, ``detect``, ``erase`` and ``upscale`` for a laptop, ``doctor`` and ``models``.
 
 Exit codes: 0 done, 2 bad input (one line on stderr), 1 anything else.
 """
@@ -39,6 +39,7 @@ from gpu_worker.inference.session import Device, available_devices, open_session
 from gpu_worker.progress_bar import ProgressBar
 from gpu_worker.stages.job import StageJob
 from gpu_worker.stages.pipeline import WORKER_STAGES, run_all, run_stage
+from gpu_worker.stages.preview import TIMELINE_NAME, write_preview
 from gpu_worker.upscaling.upscaler import DEFAULT_UPSCALER, UPSCALERS
 from gpu_worker.video.capabilities import missing_codecs
 from gpu_worker.video.encoders import nvenc_works
@@ -94,16 +95,22 @@ def _parser() -> argparse.ArgumentParser:
     _add_device(run)
     run.set_defaults(command=_run)
 
+    detect = commands.add_parser("detect", help="show what an erase would remove")
+    _add_input(detect)
+    detect.add_argument(
+        "--preview",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help=f"folder for {TIMELINE_NAME} and a picture of each caption; those of an earlier preview are replaced",
+    )
+    _add_captions(detect)
+    _add_device(detect)
+    detect.set_defaults(command=_detect)
+
     erase = commands.add_parser("erase", help="remove the captions of a video")
     _add_files(erase)
-    erase.add_argument(
-        "--region",
-        action="append",
-        default=[],
-        metavar="X,Y,W,H[@START-END]",
-        help=f"where captions are, fractions of the displayed picture, and when, in seconds; at most {MAX_REGIONS};"
-        " default: the bottom quarter",
-    )
+    _add_captions(erase)
     erase.add_argument("--quality", choices=[quality.value for quality in Quality], default=Quality.NORMAL.value)
     erase.add_argument("--upscale", action="store_true", help="double the size as well")
     _add_upscaling(erase)
@@ -125,10 +132,25 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_files(command: argparse.ArgumentParser) -> None:
+def _add_input(command: argparse.ArgumentParser) -> None:
     command.add_argument("input", type=Path, metavar="IN")
+
+
+def _add_files(command: argparse.ArgumentParser) -> None:
+    _add_input(command)
     command.add_argument("output", type=Path, metavar="OUT", help="an MP4 file; replaced only by a complete result")
     command.add_argument("--report", type=Path, metavar="DIR", help="folder for report, captions and pictures")
+
+
+def _add_captions(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--region",
+        action="append",
+        default=[],
+        metavar="X,Y,W,H[@START-END]",
+        help=f"where captions are, fractions of the displayed picture, and when, in seconds; at most {MAX_REGIONS};"
+        " default: the bottom quarter",
+    )
 
 
 def _add_upscaling(command: argparse.ArgumentParser) -> None:
@@ -172,10 +194,29 @@ def run_in_workspace(workspace: Workspace, stage: Stage, segment: int, device: D
     return EXIT_DONE
 
 
+def _detect(options: argparse.Namespace) -> int:
+    try:
+        settings = EraseSettings(captions=_captions(options))
+    except ValidationError as error:
+        raise InvalidRequestError(_first_problem(error)) from error
+    preview = options.preview.resolve()
+    if preview.exists() and not preview.is_dir():
+        raise InvalidRequestError(f"--preview {options.preview} is a file; name a folder")
+    nearest = next(folder for folder in (preview, *preview.parents) if folder.exists())
+    if not os.access(nearest, os.W_OK):
+        raise InvalidRequestError(f"the folder {nearest} is not writable")
+    order = _order(options.input, settings, None)
+    with tempfile.TemporaryDirectory(prefix="smart-erase-") as folder, ProgressBar(sys.stderr) as bar:
+        job = StageJob(LocalWorkspace(Path(folder)), order, bar.show, device=Device(options.device))
+        count = len(write_preview(job, preview).captions)
+    found = f"{count} caption{'s' if count > 1 else ''}" if count else "no caption was found"
+    print(f"{options.preview / TIMELINE_NAME}: {found}")
+    return EXIT_DONE
+
+
 def _erase(options: argparse.Namespace) -> int:
     try:
-        regions = tuple(parse_region(text) for text in options.region)
-        settings = EraseSettings(captions=CaptionErasure(regions=regions), quality=options.quality)
+        settings = EraseSettings(captions=_captions(options), quality=options.quality)
         upscale = UpscaleSettings(bitrate_mbps=options.bitrate_mbps) if options.upscale else None
     except ValidationError as error:
         raise InvalidRequestError(_first_problem(error)) from error
@@ -188,6 +229,10 @@ def _upscale(options: argparse.Namespace) -> int:
     except ValidationError as error:
         raise InvalidRequestError(_first_problem(error)) from error
     return _process(options, None, settings)
+
+
+def _captions(options: argparse.Namespace) -> CaptionErasure:
+    return CaptionErasure(regions=tuple(parse_region(text) for text in options.region))
 
 
 def parse_region(text: str) -> Region:
@@ -219,14 +264,7 @@ def _process(options: argparse.Namespace, erase: EraseSettings | None, upscale: 
     _check_output(options.input, options.output)
     if options.report is not None and options.report.exists() and not options.report.is_dir():
         raise InvalidRequestError(f"--report {options.report} is a file; name a folder")
-    facts = probe_video(options.input)
-    order = WorkOrder(
-        job_id=None,
-        source=ObjectRef(bucket="", key=str(options.input.resolve())),
-        source_facts=facts.to_source_facts(),
-        erase=erase,
-        upscale=upscale,
-    )
+    order = _order(options.input, erase, upscale)
     # Beside the output: a video's worth of pieces may not fit where temporary files usually go.
     with (
         tempfile.TemporaryDirectory(prefix=".smart-erase-", dir=options.output.resolve().parent) as folder,
@@ -240,6 +278,16 @@ def _process(options: argparse.Namespace, erase: EraseSettings | None, upscale: 
     found = " (no caption was found)" if manifest.nothing_found else ""
     print(f"{options.output}: {manifest.width}x{manifest.height}, {manifest.frame_count} frames{found}")
     return EXIT_DONE
+
+
+def _order(source: Path, erase: EraseSettings | None, upscale: UpscaleSettings | None) -> WorkOrder:
+    return WorkOrder(
+        job_id=None,
+        source=ObjectRef(bucket="", key=str(source.resolve())),
+        source_facts=probe_video(source).to_source_facts(),
+        erase=erase,
+        upscale=upscale,
+    )
 
 
 def _check_output(source: Path, output: Path) -> None:

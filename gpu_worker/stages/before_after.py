@@ -7,9 +7,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from domain.detection import CaptionEvent, Detection
+from domain.detection import Detection
+from gpu_worker.stages.pictures import Picture, fitted, middle_seconds, spread, write_png
 from gpu_worker.video.source import VideoFacts, probe_video
 from gpu_worker.video.stills import still_at
 
@@ -18,24 +18,13 @@ _LONG_SIDE_PIXELS = 720
 _GAP_PIXELS = 8
 _TEXT_SCALE = 0.6
 
-Picture = NDArray[np.uint8]
-
 
 def moments(detection: Detection) -> list[float]:
     """Return the seconds to show: the middles of captions spread over the video, without captions its own middle."""
     captions = detection.captions
     if not captions:
         return [detection.duration_seconds / 2]
-    return sorted({_middle(captions[position]) for position in _spread(len(captions))})
-
-
-def _spread(count: int) -> list[int]:
-    shown = min(count, _PAIRS)
-    return [(2 * position + 1) * count // (2 * shown) for position in range(shown)]
-
-
-def _middle(caption: CaptionEvent) -> float:
-    return (caption.start_seconds + caption.end_seconds) / 2
+    return sorted({middle_seconds(captions[position]) for position in spread(len(captions), _PAIRS)})
 
 
 def draw(source: tuple[Path, VideoFacts], result: Path, seconds: Sequence[float], target: Path) -> None:
@@ -44,27 +33,14 @@ def draw(source: tuple[Path, VideoFacts], result: Path, seconds: Sequence[float]
     result_facts = probe_video(result)
     rows = []
     for moment in seconds:
-        before = _fitted(still_at(source_path, source_facts, moment))
-        after = cv2.resize(
-            _fitted(still_at(result, result_facts, moment)), before.shape[1::-1], interpolation=cv2.INTER_AREA
-        )
+        before = fitted(still_at(source_path, source_facts, moment), _LONG_SIDE_PIXELS)
+        after = fitted(still_at(result, result_facts, moment), _LONG_SIDE_PIXELS)
+        after = cv2.resize(after, before.shape[1::-1], interpolation=cv2.INTER_AREA).astype(np.uint8)
         gap = np.full((before.shape[0], _GAP_PIXELS, 3), 255, np.uint8)
         stamp = f"{int(moment) // 60}:{moment % 60:05.2f}"
-        rows += [
-            np.hstack([_labelled(before, f"before {stamp}"), gap, _labelled(after.astype(np.uint8), f"after {stamp}")])
-        ]
+        rows += [np.hstack([_labelled(before, f"before {stamp}"), gap, _labelled(after, f"after {stamp}")])]
         rows += [np.full((_GAP_PIXELS, rows[-1].shape[1], 3), 255, np.uint8)]
-    done, png = cv2.imencode(".png", np.vstack(rows[:-1]))
-    if not done:
-        raise RuntimeError("the before/after picture could not be written as PNG")
-    target.write_bytes(png.tobytes())
-
-
-def _fitted(picture: Picture) -> Picture:
-    height, width = picture.shape[:2]
-    scale = min(1.0, _LONG_SIDE_PIXELS / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    write_png(np.vstack(rows[:-1]), target)
 
 
 def _labelled(picture: Picture, text: str) -> Picture:

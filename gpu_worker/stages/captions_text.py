@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from domain.detection import Box, CaptionEvent
 from gpu_worker.video.source import VideoFacts
@@ -29,8 +30,14 @@ def to_vtt(captions: Sequence[CaptionEvent]) -> str:
 
 
 def to_json(captions: Sequence[CaptionEvent], facts: VideoFacts) -> str:
-    """Return all captions: when, where (coded pixels, and fractions of the displayed picture) and what they say."""
-    entries = [
+    """Return all captions as ``captions.json``."""
+    document = {"version": 1, "captions": caption_entries(captions, facts)}
+    return json.dumps(document, ensure_ascii=False, indent=1)
+
+
+def caption_entries(captions: Sequence[CaptionEvent], facts: VideoFacts) -> list[dict[str, Any]]:
+    """Return per caption when, where (coded pixels, and fractions of the displayed picture) and what it says."""
+    return [
         {
             "index": caption.index,
             "start_seconds": round(caption.start_seconds, 3),
@@ -44,7 +51,6 @@ def to_json(captions: Sequence[CaptionEvent], facts: VideoFacts) -> str:
         }
         for caption in captions
     ]
-    return json.dumps({"version": 1, "captions": entries}, ensure_ascii=False, indent=1)
 
 
 def displayed_box(box: Box, facts: VideoFacts) -> dict[str, float]:

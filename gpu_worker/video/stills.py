@@ -26,7 +26,12 @@ def still_at(path: Path, facts: VideoFacts, seconds: float) -> NDArray[np.uint8]
     if picture is None:
         raise UnreadableVideoError(f"{path.name}: no picture is found at {seconds:.2f} s")
     bgr = cast("NDArray[np.uint8]", picture.reformat(width=facts.width, height=facts.height).to_ndarray(format="bgr24"))
-    turned = np.rot90(bgr, facts.rotation_degrees // 90)
+    return displayed(bgr, facts)
+
+
+def displayed(picture: NDArray[np.uint8], facts: VideoFacts) -> NDArray[np.uint8]:
+    """Return a picture in coded orientation, (H, W) or (H, W, channels), turned and mirrored as players show it."""
+    turned = np.rot90(picture, facts.rotation_degrees // 90)
     return np.ascontiguousarray(np.fliplr(turned) if facts.mirrored else turned)
 
 

@@ -15,6 +15,7 @@ from rendered import look
 
 from domain.errors import InvalidRequestError
 from gpu_worker.cli import main, parse_region
+from local import demo_clip
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -68,6 +69,11 @@ def test_erase_says_when_there_was_nothing_to_erase(rendered, tmp_path, capsys) 
         (["erase", "source.mp4", "out.mp4", "--region", "0,0,1,1@9-5"], "end_seconds"),
         (["erase", "source.mp4", "out.mp4", *["--region", "0,0,1,1"] * 3], "at most 2"),
         (["erase", "source.mp4", "out.mp4", "--quality", "best"], "--quality"),
+        (["detect", "source.mp4"], "--preview"),
+        (["detect", "none.mp4", "--preview", "new"], "there is no file"),
+        (["detect", "text.mp4", "--preview", "new"], "not a readable video"),
+        (["detect", "source.mp4", "--preview", "text.mp4"], "is a file"),
+        (["detect", "source.mp4", "--preview", "new", "--region", "0,0,2,1"], "width"),
         (["run", "--work-order", "x", "--stage", "plan"], "--stage"),
         (["paint"], "paint"),
         ([], "COMMAND"),
@@ -81,6 +87,26 @@ def test_bad_input_is_one_line_and_leaves_nothing(arguments, words, folder, caps
     assert error.startswith("error: ")
     assert error.count("\n") == 1
     assert sorted(folder.rglob("*")) == before
+
+
+def test_detect_finds_what_an_erase_would(tmp_path, capsys) -> None:
+    path, preview = tmp_path / "demo.mp4", tmp_path / "preview"
+    demo_clip.draw(path)
+    assert main(["detect", str(path), "--preview", str(preview)]) == 0
+    assert "timeline.json: 3 captions" in capsys.readouterr().out
+    captions = json.loads((preview / "timeline.json").read_text(encoding="utf-8"))["captions"]
+    assert [caption["text"] for caption in captions] == [caption.text for caption in demo_clip.CAPTIONS]
+    pictures = sorted(file.name for file in preview.glob("*.png"))
+    assert pictures == [caption["picture"] for caption in captions]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["demo.mp4", "preview"]
+
+
+def test_detect_says_when_nothing_was_found(rendered, tmp_path, capsys) -> None:
+    path, preview = rendered(width=160, height=96), tmp_path / "preview"
+    assert main(["detect", str(path), "--preview", str(preview)]) == 0
+    assert "no caption was found" in capsys.readouterr().out
+    assert [file.name for file in preview.iterdir()] == ["timeline.json"]
+    assert json.loads((preview / "timeline.json").read_text(encoding="utf-8"))["captions"] == []
 
 
 def test_an_old_output_survives_a_failed_run(rendered, tmp_path) -> None:
