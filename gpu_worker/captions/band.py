@@ -116,7 +116,7 @@ class Band:
         )
         #: The region itself, without the margin, in pixels of the upright band.
         self.wanted = inside.turned(self._turns, self._coded.width, self._coded.height)
-        self.frame_height = shown_height
+        self.shorter_side = min(width, height)
         self.longest_side = max(width, height)
 
     def cut(self, frame: Frame) -> Picture:

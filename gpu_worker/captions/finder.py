@@ -69,6 +69,7 @@ class CaptionFinder:
         rotation_degrees: counter-clockwise turn that a player applies, a multiple of 90.
         regions: where to look, in display space; empty for the bottom quarter.
         frame_rate: average frames per second, for the length of the last frame.
+        keep: where lines are left alone, in display space: those that lie mostly inside, while it counts.
         detector: text detector; by default PP-OCR's on the CPU.
         reader: text reader; by default PP-OCR's on the CPU.
 
@@ -84,6 +85,7 @@ class CaptionFinder:
         regions: tuple[Region, ...],
         frame_rate: float,
         *,
+        keep: tuple[Region, ...] = (),
         detector: TextDetector | None = None,
         reader: TextReader | None = None,
         device: Device = Device.CPU,
@@ -92,7 +94,7 @@ class CaptionFinder:
         self._reader = reader or TextReader(open_session(RECOGNITION_MODEL, device))
         self._bands = [Band(region, width, height, rotation_degrees) for region in regions or (CAPTION_BAND,)]
         self._timelines = [
-            Timeline(self._detector.find_lines, partial(_is_wanted, band), partial(self._take, band))
+            Timeline(self._detector.find_lines, partial(_is_wanted, band, keep), partial(self._take, band))
             for band in self._bands
         ]
         self._frame_seconds = 1 / frame_rate if frame_rate > 0 else 0.0
@@ -117,20 +119,20 @@ class CaptionFinder:
             replace(item, end_frame=min(item.end_frame, last), end_seconds=min(item.end_seconds, end_seconds))
             for item in self._captions
         ]
-        kept = _without_strays(_continued(captions), last)
+        # Flashes go before pieces are joined, or a text that moves on would seem to stand.
+        lasting = [item for item in captions if not _is_flash(item, last) or _is_cut_off(item, last)]
+        kept = _without_strays(_continued(lasting), last)
         self._captions = []
         joined = sorted(_stacked(kept), key=lambda caption: (caption.start_frame, caption.rect.y0))
         return tuple(_event(index, caption) for index, caption in enumerate(joined))
 
     def _take(self, band: Band, line: TrackedLine) -> None:
-        if line.end_frame - line.start_frame < _MIN_FRAMES and self._frame_count > _MIN_FRAMES:
-            return
         median = median_picture(line.samples)
         offset = line.sample_rect
         inside = Rect(
             line.rect.x0 - offset.x0, line.rect.y0 - offset.y0, line.rect.x1 - offset.x0, line.rect.y1 - offset.y0
         )
-        mask = caption_mask(median, inside, self._detector, band.frame_height)
+        mask = caption_mask(median, inside, self._detector, band.shorter_side)
         if not mask.any():
             return
         reading = self._reader.read(_cut(median, inside))
@@ -156,8 +158,10 @@ class CaptionFinder:
         )
 
 
-def _is_wanted(band: Band, rect: Rect, seconds: float) -> bool:
-    """Tell whether a line has a caption's size and belongs to the region: most of it inside, while that counts."""
+def _is_wanted(band: Band, keep: tuple[Region, ...], rect: Rect, seconds: float) -> bool:
+    """Tell whether a line has a caption's size and belongs to the region, not to a kept one: most of it inside."""
+    if any(region.active_at(seconds) and band.place(region).meet(rect).area >= 0.5 * rect.area for region in keep):
+        return False
     if rect.line_height > _MAX_LINE_SHARE * band.longest_side:
         return False
     return band.region.active_at(seconds) and band.wanted.meet(rect).area >= 0.5 * rect.area
@@ -221,18 +225,29 @@ def _same_text(first: str, second: str) -> bool:
 def _without_strays(captions: list[_Caption], frame_count: int) -> list[_Caption]:
     """Drop what flashes up where no other caption stands: text that moves with the scene.
 
-    How long a caption at the video's first or last frame stands cannot be told: it stays if it can be read.
+    How long a caption at the video's first or last frame stands cannot be told: it stays if it can be read. Of a single
+    frame even that says nothing, unless it is all there is.
     """
 
-    def is_cut_off(caption: _Caption) -> bool:
-        return bool(caption.text) and (caption.start_frame == 0 or caption.end_frame >= frame_count)
-
-    steady = [caption for caption in captions if caption.duration_seconds >= _MIN_SECONDS or is_cut_off(caption)]
+    steady = [
+        caption
+        for caption in captions
+        if caption.duration_seconds >= _MIN_SECONDS
+        or (_is_cut_off(caption, frame_count) and not _is_flash(caption, frame_count))
+    ]
     return steady + [
         caption
         for caption in captions
         if caption not in steady and any(_stands_like(caption, other) for other in steady)
     ]
+
+
+def _is_flash(caption: _Caption, frame_count: int) -> bool:
+    return caption.end_frame - caption.start_frame < _MIN_FRAMES < frame_count
+
+
+def _is_cut_off(caption: _Caption, frame_count: int) -> bool:
+    return bool(caption.text) and (caption.start_frame == 0 or caption.end_frame >= frame_count)
 
 
 def _stands_like(caption: _Caption, other: _Caption) -> bool:

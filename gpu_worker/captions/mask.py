@@ -13,7 +13,8 @@ from gpu_worker.captions.detector import TextDetector
 
 #: Text of this height in pixels is what the detection network separates best from its background.
 _COMFORTABLE_LINE_HEIGHT = 32
-#: Ringing that H.264 leaves around strokes reaches 2-3 px at 360 lines and grows with the picture's height.
+#: Ringing that H.264 leaves around strokes reaches 2-3 px at 360 lines and grows with the picture; an upright
+#: picture of 1920 lines is coded no coarser than the same one lying.
 _HALO_SHARE = 2.5 / 360
 _MIN_HALO = 2
 _TEXT_PROBABILITY = 0.3
@@ -21,6 +22,17 @@ _TEXT_PROBABILITY = 0.3
 _MAX_OUTLINE_SHARE = 0.12
 #: Strokes fainter than this, in levels, are the codec's.
 _MIN_HAT = 18
+# A dark box or glow behind the letters, as shares of the line's height: how far it may reach, and what lies beyond it.
+_MAX_SHADE_SHARE = 0.5
+_BEYOND_SHARE = 0.4
+#: A shade darkens every part of the line, the scene only some: parts looked at, and how many of them must agree.
+_SHADE_PARTS = 8
+_MIN_SHADE_AGREEMENT = 0.85
+_MIN_SHADE_PARTS = 4
+#: What must be missing of a part's light above black, and the levels without which nothing can be said.
+_SHADE_DEPTH = 0.15
+_MIN_SHADE_LEVELS = 4
+_BLACK = 16
 #: The weaker polarity belongs to the caption only this near to the stronger one, in pixels.
 _BESIDE = 2
 
@@ -40,20 +52,22 @@ def median_picture(samples: tuple[Picture, ...]) -> Picture:
     )
 
 
-def caption_mask(median: Picture, line: Rect, detector: TextDetector, frame_height: int) -> NDArray[np.uint8]:
+def caption_mask(median: Picture, line: Rect, detector: TextDetector, shorter_side: int) -> NDArray[np.uint8]:
     """Return the mask (h, w), 0 or 255, of a line of text in the median of its life.
 
     Args:
         median: median over time of the line with some margin around it.
         line: where the line stands inside ``median``.
         detector: gives the probability of text, which keeps stray structures of the background out.
-        frame_height: height of the displayed frame in pixels; the codec's halo scales with it.
+        shorter_side: of the frame in pixels; the codec's halo scales with it.
     """
     glyphs = _glyphs(median, line, detector)
-    halo = max(_MIN_HALO, math.ceil(_HALO_SHARE * frame_height))
+    halo = max(_MIN_HALO, math.ceil(_HALO_SHARE * shorter_side))
     distance = np.asarray(cv2.distanceTransform((~glyphs).astype(np.uint8), cv2.DIST_L2, 5), dtype=np.float32)
     reach = _outline_reach(median.y, distance, line.line_height) + halo
-    return np.where(distance <= reach, 255, 0).astype(np.uint8)
+    shade = _shade_reach(median.y, distance, line, reach)
+    # A shade's edge is soft: what rings there is too faint to see.
+    return np.where(distance <= max(reach, shade + _MIN_HALO), 255, 0).astype(np.uint8)
 
 
 def _glyphs(median: Picture, line: Rect, detector: TextDetector) -> NDArray[np.bool_]:
@@ -128,3 +142,40 @@ def _outline_reach(luma: NDArray[np.uint8], distance: NDArray[np.float32], line_
         elif position > reach + 1:
             break
     return max(1, min(reach, round(_MAX_OUTLINE_SHARE * line_height) + 1))
+
+
+def _shade_reach(luma: NDArray[np.uint8], distance: NDArray[np.float32], line: Rect, start: int) -> int:
+    """Return how many pixels from the fill a dark box or glow ends; 0 where there is none beyond ``start``.
+
+    Each side of the line is looked at in parts along it: what is brighter beyond than near the letters in nearly all of
+    them is darkened by the caption. Another line of text may spoil one side, so either will do.
+    """
+    longest = round(_MAX_SHADE_SHARE * line.line_height)
+    if longest <= start:
+        return 0
+    beyond = (distance > longest) & (distance <= longest + max(4, _BEYOND_SHARE * line.line_height))
+    along = 1 if line.width >= line.height else 0
+    sides = np.indices(luma.shape)[1 - along] < (line.y0 + line.y1 if along else line.x0 + line.x1) / 2
+    begin, end = (line.x0, line.x1) if along else (line.y0, line.y1)
+    part = (np.indices(luma.shape)[along] - begin) * _SHADE_PARTS // max(1, end - begin)
+    reach = 0
+    for side in (sides, ~sides):
+        parts = [side & (part == number) for number in range(_SHADE_PARTS)]
+        lit = [(area, _median(luma[area & beyond]) - _BLACK) for area in parts]
+        lit = [(area, light) for area, light in lit if light * _SHADE_DEPTH > _MIN_SHADE_LEVELS / 2]
+        if len(lit) < _MIN_SHADE_PARTS:
+            continue
+        for radius in range(start + 1, longest + 1):
+            ring = (distance > radius - 1) & (distance <= radius)
+            missing = [(light - (_median(luma[area & ring]) - _BLACK)) / light for area, light in lit]
+            enough = [max(_SHADE_DEPTH, _MIN_SHADE_LEVELS / light) for _, light in lit]
+            agreed = sum(share > least for share, least in zip(missing, enough, strict=True))
+            if agreed < _MIN_SHADE_AGREEMENT * len(lit):
+                break
+            reach = max(reach, radius)
+    return reach
+
+
+def _median(values: NDArray[np.uint8]) -> float:
+    """Return the median; black where there is nothing."""
+    return float(np.median(values)) if values.size else float(_BLACK)

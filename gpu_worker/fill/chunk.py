@@ -26,6 +26,9 @@ _SPATIAL_FACTOR = 2.0
 #: The deeper inside the mask, the less the pixels beside it say: share more doubt per pixel.
 _DOUBT_PER_PIXEL = 0.2
 _BLUR_SIDE = 9
+#: A point that less of the ring reaches than this looks further away for it, where the mask is so deep that it matters.
+_NEAR_WEIGHT = 0.02
+_WIDE_FACTOR = 2
 _VARIANCE_SIDE = 15
 
 FloatPlane = NDArray[np.float32]
@@ -152,7 +155,8 @@ class _Points:
     """The points of one plane that have a source, and what is covered there.
 
     ``flat`` are positions in the plane, ``place`` the matching places in the occlusion's ``indices``; ``step`` is the
-    plane's pixel size in luma pixels; ``mask`` (h, w) of the plane.
+    plane's pixel size in luma pixels; ``mask`` (h, w) of the plane; ``deepest`` luma pixels lie between the mask's
+    middle and its edge.
     """
 
     flat: NDArray[np.intp]
@@ -160,6 +164,7 @@ class _Points:
     covered: NDArray[np.bool_]
     mask: NDArray[np.bool_]
     step: int
+    deepest: float
 
 
 def _luma_points(occlusion: Occlusion) -> _Points:
@@ -169,6 +174,7 @@ def _luma_points(occlusion: Occlusion) -> _Points:
         covered=occlusion.covered,
         mask=occlusion.mask,
         step=1,
+        deepest=float(occlusion.depth.max()),
     )
 
 
@@ -184,6 +190,7 @@ def _chroma_points(occlusion: Occlusion) -> _Points:
         covered=mask.reshape(-1)[flat],
         mask=mask,
         step=2,
+        deepest=float(occlusion.depth.max()),
     )
 
 
@@ -242,7 +249,14 @@ def _ring_difference(
     weight = np.zeros(plane.shape, np.float32)
     image.reshape(-1)[points.flat[ring]] = plane.reshape(-1)[points.flat[ring]] - values[ring]
     weight.reshape(-1)[points.flat[ring]] = 1
-    both, _ = normalised_blur(np.stack((image, np.abs(image)), axis=-1), weight, _BLUR_SIDE)
+    stacked = np.stack((image, np.abs(image)), axis=-1)
+    both, reached = normalised_blur(stacked, weight, _BLUR_SIDE)
+    # Deep inside large type no ring is near: there the nearest parts of it count, not the mean of all.
+    lonely = np.clip(1 - reached / _NEAR_WEIGHT, 0, 1)
+    side = 2 * round(points.deepest / points.step) + _BLUR_SIDE
+    if side > _WIDE_FACTOR * _BLUR_SIDE:
+        wide, _ = normalised_blur(stacked, weight, side)
+        both += lonely[..., None] * (wide - both)
     near = both.reshape(-1, 2)[points.flat]
     return near[:, 0], near[:, 1]
 

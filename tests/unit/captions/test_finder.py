@@ -95,6 +95,25 @@ def test_the_mask_holds_the_glyphs_and_little_else(networks, outline):
     assert (mask & near).sum() / mask.sum() > 0.9
 
 
+def test_a_dark_glow_behind_the_letters_goes_with_them(networks):
+    caption = Drawn("Read me in the dark", 5, 45)
+    frames, opacities = with_captions(moving(50, 2.0), (caption,))
+    near = cv2.dilate((opacities[20] > 0.1).astype(np.uint8), np.ones((15, 15), np.uint8)).astype(bool)
+    light = np.where(near & (opacities[20] < 0.1), 0.4, 1.0)
+    shaded = [
+        replace(frame, y=(frame.y * light).astype(np.uint8)) if 5 <= frame.index < 45 else frame for frame in frames
+    ]
+    (plain,), (event,) = find(frames, networks), find(shaded, networks)
+    assert (mask_of(event) & near).sum() / near.sum() > 0.97
+    assert (mask_of(plain) & near).sum() / near.sum() < 0.95
+
+
+def test_a_caption_of_which_the_video_shows_one_frame_goes_where_others_stood(networks):
+    drawn = (Drawn("Long enough to read", 5, 30), Drawn("Only a glimpse", 39, 40))
+    frames, _ = with_captions(moving(40, 1.0), drawn)
+    assert [(event.start_frame, event.end_frame) for event in find(frames, networks)] == [(5, 30), (39, 40)]
+
+
 def test_text_that_moves_with_the_scene_stays(networks):
     clean = moving(60, 0.0)
     label, _ = with_captions(clean[:1], (Drawn("STREET SIGN", 0, 1),))
