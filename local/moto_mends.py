@@ -326,7 +326,7 @@ def _run_batch_jobs(run_batch_job: Callable[[batch_models.Job], None]) -> None:
 
 
 def _deliver_events(invoke_async: Callable[[str, bytes], None]) -> None:
-    """Rules reach Lambda functions (moto: NotImplementedError), and S3's events have the fields that S3 sends."""
+    """Rules reach Lambda functions (moto has no such target), and S3's events have the fields that S3 sends."""
 
     def send_to_targets(self: Any, original_event: Any, transform_input: object = None) -> None:
         del transform_input

@@ -18,11 +18,10 @@ from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from domain.containers import container_name
+from domain.containers import HEAD_BYTES, container_name
 from domain.errors import EncryptedSourceError, NoVideoStreamError, UnreadableVideoError, UnsupportedCodecError
 from domain.job import SourceFacts
 
-_HEAD_BYTES = 4096
 # A broadcast recording may begin in the middle of a group of pictures; what shows nothing for this long is no video.
 _PACKETS_UNTIL_PICTURE = 600
 _ENCRYPTED_TAGS = frozenset({"encv", "drmi"})
@@ -38,7 +37,7 @@ def probe(file: BinaryIO, size_bytes: int) -> SourceFacts:
         UnsupportedCodecError: no decoder is known.
         EncryptedSourceError: the file says that it is encrypted.
     """
-    head = file.read(_HEAD_BYTES)
+    head = file.read(HEAD_BYTES)
     file.seek(0)
     with _open(file) as container:
         stream = _video_stream(container)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from domain.containers import HEAD_BYTES, container_name
 from domain.errors import (
     EncryptedSourceError,
     NoVideoStreamError,
@@ -34,17 +34,6 @@ FieldOrder = Literal["progressive", "top_first", "bottom_first"]
 
 MediaPacket: TypeAlias = "Packet[Any]"
 
-#: FFmpeg's name of a container to the one that the service uses; "mov,mp4,…" is told apart by its major brand.
-_CONTAINER_NAMES = {
-    "matroska,webm": "mkv",
-    "mpegts": "ts",
-    "mpeg": "mpg",
-    "mxf": "mxf",
-    "avi": "avi",
-    "flv": "flv",
-}
-_MOV_FAMILY = "mov,mp4,m4a,3gp,3g2,mj2"
-_QUICKTIME_BRAND = "qt"
 #: Rates outside are artefacts of a container's clock (FLV and Matroska report 1000 frames a second).
 _PLAUSIBLE_RATES = (Fraction(1), Fraction(240))
 _FALLBACK_RATE = Fraction(25)
@@ -176,7 +165,7 @@ def probe_video(path: Path) -> VideoFacts:
         duration = container.duration
         return VideoFacts(
             size_bytes=path.stat().st_size,
-            container=_container_name(container),
+            container=container_name(container.format.name, container.metadata.get("major_brand", ""), _head(path)),
             codec=stream.codec_context.name,
             pixel_format=first.format.name,
             width=first.width,
@@ -224,13 +213,9 @@ def pictures_of(packet: MediaPacket) -> list[VideoFrame]:
     return [picture for picture in packet.decode() if isinstance(picture, VideoFrame)]
 
 
-def _container_name(container: InputContainer) -> str:
-    name = container.format.name
-    if name == _MOV_FAMILY:
-        return "mov" if container.metadata.get("major_brand", "").strip() == _QUICKTIME_BRAND else "mp4"
-    if name == "matroska,webm" and os.fsdecode(container.name).lower().endswith(".webm"):
-        return "webm"
-    return _CONTAINER_NAMES.get(name, name)
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(HEAD_BYTES)
 
 
 def _nominal_rate(stream: VideoStream) -> Fraction:
