@@ -93,8 +93,13 @@ class CaptionFinder:
         self._detector = detector or TextDetector(open_session(DETECTION_MODEL, device))
         self._reader = reader or TextReader(open_session(RECOGNITION_MODEL, device))
         self._bands = [Band(region, width, height, rotation_degrees) for region in regions or (CAPTION_BAND,)]
+        shown_size = (height, width) if rotation_degrees % 180 else (width, height)
         self._timelines = [
-            Timeline(self._detector.find_lines, partial(_is_wanted, band, keep), partial(self._take, band))
+            Timeline(
+                self._detector.find_lines,
+                partial(_is_wanted, band, [_Kept(region, band, shown_size) for region in keep]),
+                partial(self._take, band),
+            )
             for band in self._bands
         ]
         self._frame_seconds = 1 / frame_rate if frame_rate > 0 else 0.0
@@ -158,9 +163,25 @@ class CaptionFinder:
         )
 
 
-def _is_wanted(band: Band, keep: tuple[Region, ...], rect: Rect, seconds: float) -> bool:
-    """Tell whether a line has a caption's size and belongs to the region, not to a kept one: most of it inside."""
-    if any(region.active_at(seconds) and band.place(region).meet(rect).area >= 0.5 * rect.area for region in keep):
+class _Kept:
+    """A region whose lines are left alone, as a band sees it."""
+
+    def __init__(self, region: Region, band: Band, shown_size: tuple[int, int]) -> None:
+        self._region = region
+        # A band is upright and not scaled: its pixels lie a constant step away from the displayed ones.
+        left, top, _, _ = band.region.to_pixels(*shown_size)
+        right, down = band.wanted.x0 - left, band.wanted.y0 - top
+        x0, y0, x1, y1 = region.to_pixels(*shown_size)
+        self._rect = Rect(x0 + right, y0 + down, x1 + right, y1 + down)
+
+    def holds(self, rect: Rect, seconds: float) -> bool:
+        """Tell whether most of a line lies inside, while the region counts."""
+        return self._region.active_at(seconds) and self._rect.meet(rect).area >= 0.5 * rect.area
+
+
+def _is_wanted(band: Band, keep: list[_Kept], rect: Rect, seconds: float) -> bool:
+    """Tell whether a line has a caption's size and belongs to the region: most of it inside, while that counts."""
+    if any(kept.holds(rect, seconds) for kept in keep):
         return False
     if rect.line_height > _MAX_LINE_SHARE * band.longest_side:
         return False
@@ -228,7 +249,6 @@ def _without_strays(captions: list[_Caption], frame_count: int) -> list[_Caption
     How long a caption at the video's first or last frame stands cannot be told: it stays if it can be read. Of a single
     frame even that says nothing, unless it is all there is.
     """
-
     steady = [
         caption
         for caption in captions
