@@ -55,6 +55,8 @@ def plain_transcode(clip: Path, target: Path) -> float:
         video.thread_type = "AUTO"
         stream = out.add_stream("libx264", rate=video.average_rate, options={"preset": "veryfast", "crf": "18"})
         stream.width, stream.height, stream.pix_fmt = video.width, video.height, "yuv420p"
+        if video.time_base is not None:  # else a variable frame rate does not fit the encoder's clock
+            stream.codec_context.time_base = video.time_base
         for frame in source.decode(video):
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
