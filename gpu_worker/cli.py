@@ -151,6 +151,13 @@ def _add_captions(command: argparse.ArgumentParser) -> None:
         help=f"where captions are, fractions of the displayed picture, and when, in seconds; at most {MAX_REGIONS};"
         " default: the bottom quarter",
     )
+    command.add_argument(
+        "--keep",
+        action="append",
+        default=[],
+        metavar="X,Y,W,H[@START-END]",
+        help=f"what is never touched, text or not; at most {MAX_REGIONS}",
+    )
 
 
 def _add_upscaling(command: argparse.ArgumentParser) -> None:
@@ -232,11 +239,14 @@ def _upscale(options: argparse.Namespace) -> int:
 
 
 def _captions(options: argparse.Namespace) -> CaptionErasure:
-    return CaptionErasure(regions=tuple(parse_region(text) for text in options.region))
+    return CaptionErasure(
+        regions=tuple(parse_region(text, "--region") for text in options.region),
+        keep=tuple(parse_region(text, "--keep") for text in options.keep),
+    )
 
 
-def parse_region(text: str) -> Region:
-    """Read ``X,Y,W,H`` or ``X,Y,W,H@START-END``.
+def parse_region(text: str, option: str) -> Region:
+    """Read ``X,Y,W,H`` or ``X,Y,W,H@START-END``, the value of ``option``.
 
     Raises:
         InvalidRequestError: when it is neither.
@@ -247,7 +257,7 @@ def parse_region(text: str) -> Region:
         assert match is not None
         x, y, width, height = (float(part) for part in match["box"].split(","))
     except (AssertionError, ValueError) as error:
-        raise InvalidRequestError(f"--region {text}: write X,Y,W,H or X,Y,W,H@START-END") from error
+        raise InvalidRequestError(f"{option} {text}: write X,Y,W,H or X,Y,W,H@START-END") from error
     ranges: tuple[TimeRange, ...] = ()
     if match["start"] is not None:
         ranges = (TimeRange(start_seconds=float(match["start"]), end_seconds=float(match["end"])),)

@@ -69,9 +69,13 @@ class _Border(BaseModel):
 
 
 class CaptionErasure(_Border):
-    """Which captions to remove: without regions, those that the detector finds in the bottom quarter."""
+    """Which captions to remove: without regions, those that the detector finds in the bottom quarter.
+
+    What lies in ``keep`` is never touched, be it text or not.
+    """
 
     regions: Annotated[tuple[Region, ...], Field(max_length=MAX_REGIONS)] = ()
+    keep: Annotated[tuple[Region, ...], Field(max_length=MAX_REGIONS)] = ()
 
 
 class EraseSettings(_Border):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
+
 from domain.detection import CaptionEvent, Detection
-from domain.job import Stage
-from domain.regions import Region
+from domain.job import CaptionErasure, Stage
 from gpu_worker.stages.job import Finder, Progress, StageJob, StageRecord
 from gpu_worker.stages.lookahead import run_ahead
+from gpu_worker.stages.scope import before_mirror, without_kept
 from gpu_worker.video.reader import DecodeReport, FrameReader
 from gpu_worker.video.shots import ShotFinder
 from gpu_worker.video.source import VideoFacts, probe_video
@@ -29,7 +31,7 @@ def detect(job: StageJob) -> None:
     facts = probe_video(path)
     reader = FrameReader(path, facts)
     progress = Progress(job, Stage.DETECT, 0, round((facts.duration_seconds or 0) * facts.frame_rate))
-    detection = _detected(facts, reader, _finder(job, facts), progress)
+    detection = _detected(job, facts, reader, progress)
     job.leave_record(
         StageRecord(
             stage=Stage.DETECT,
@@ -42,7 +44,10 @@ def detect(job: StageJob) -> None:
     progress.finish(detection.frame_count)
 
 
-def _detected(facts: VideoFacts, reader: FrameReader, finder: Finder | None, progress: Progress) -> Detection:
+def _detected(job: StageJob, facts: VideoFacts, reader: FrameReader, progress: Progress) -> Detection:
+    settings = None if job.order.erase is None else job.order.erase.captions
+    finder = None if settings is None else _finder(job, facts, settings)
+    clock = array("d")
     shots = ShotFinder(facts.width, facts.height)
     first_pts: int | None = None
     last_pts = 0
@@ -50,11 +55,14 @@ def _detected(facts: VideoFacts, reader: FrameReader, finder: Finder | None, pro
         first_pts = frame.pts if first_pts is None else first_pts
         last_pts = frame.pts
         shots.process_frame(frame)
+        clock.append(float((frame.pts - first_pts) * facts.time_base))
         if finder is not None:
-            finder.process_frame(frame, float((frame.pts - first_pts) * facts.time_base))
+            finder.process_frame(frame, clock[-1])
         progress.advance_to(frame.index + 1)
     assert first_pts is not None
     captions: tuple[CaptionEvent, ...] = () if finder is None else finder.flush()
+    if settings is not None and settings.keep:
+        captions = without_kept(captions, settings.keep, facts, clock)
     return Detection(
         frame_count=reader.report.frames,
         time_base=str(facts.time_base),
@@ -66,18 +74,12 @@ def _detected(facts: VideoFacts, reader: FrameReader, finder: Finder | None, pro
     )
 
 
-def _finder(job: StageJob, facts: VideoFacts) -> Finder | None:
-    if job.order.erase is None:
-        return None
-    regions = job.order.erase.captions.regions
-    if facts.mirrored:
-        # The finder knows turns, not mirrors: give it the regions as they are before the mirror.
-        regions = tuple(_mirrored(region) for region in regions)
-    return job.open_finder(facts, regions, job.device)
-
-
-def _mirrored(region: Region) -> Region:
-    return region.model_copy(update={"x": max(0.0, 1 - region.x - region.width)})
+def _finder(job: StageJob, facts: VideoFacts, settings: CaptionErasure) -> Finder:
+    # The finder knows turns, not mirrors.
+    regions, keep = (
+        tuple(before_mirror(region, facts) for region in given) for given in (settings.regions, settings.keep)
+    )
+    return job.open_finder(facts, regions, keep, job.device)
 
 
 def _warnings(report: DecodeReport, facts: VideoFacts) -> tuple[str, ...]:

@@ -38,13 +38,22 @@ class Finder(Protocol):
         ...
 
 
-FinderFactory = Callable[[VideoFacts, tuple[Region, ...], Device], Finder]
+#: Facts of the video, where to look, where not to, and the device; regions as they lie before a mirror.
+FinderFactory = Callable[[VideoFacts, tuple[Region, ...], tuple[Region, ...], Device], Finder]
 
 
-def open_caption_finder(facts: VideoFacts, regions: tuple[Region, ...], device: Device) -> Finder:
+def open_caption_finder(
+    facts: VideoFacts, regions: tuple[Region, ...], keep: tuple[Region, ...], device: Device
+) -> Finder:
     """Return PP-OCR's finder for a video."""
     return CaptionFinder(
-        facts.width, facts.height, facts.rotation_degrees, regions, float(facts.frame_rate), device=device
+        facts.width,
+        facts.height,
+        facts.rotation_degrees,
+        regions,
+        float(facts.frame_rate),
+        keep=keep,
+        device=device,
     )
 
 

@@ -81,6 +81,10 @@ def test_a_job_is_bound_to_the_version_that_was_there_when_it_was_submitted(depl
             {"erase": {"captions": {"regions": [{"x": 0, "y": 0, "width": 1, "height": 1}] * 3}}},
             ("erase.captions.regions", "at most 2"),
         ),
+        (
+            {"erase": {"captions": {"keep": [{"x": 0, "y": 0, "width": 1, "height": 1}] * 3}}},
+            ("erase.captions.keep", "at most 2"),
+        ),
         ({"upscale": {"bitrate_mbps": 0}}, ("upscale.bitrate_mbps", "greater than or equal to 1")),
         ({"upscale": {"bitrate_mbps": 101}}, ("upscale.bitrate_mbps", "less than or equal to 100")),
         ({"upscale": {"factor": 3}}, ("upscale.factor", "2")),
@@ -102,6 +106,16 @@ def test_a_request_against_the_rules_names_its_field(deployment, call, recorded,
     assert words in answer.body["detail"]
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert deployment.executions() == []
+
+
+def test_what_is_to_be_kept_is_recorded(deployment, call, recorded):
+    corner = {"x": 0.8, "y": 0.0, "width": 0.2, "height": 0.2, "time_ranges": []}
+    body = {**json.loads(recorded("create_job")["body"]), "erase": {"captions": {"keep": [corner]}}}
+
+    answer = submit(deployment, call, recorded, body)
+
+    assert answer.status == 202
+    assert answer.body["request"]["erase"]["captions"]["keep"] == [corner]
 
 
 @pytest.mark.parametrize("body", ["not json", "", "null", "[]", '"text"', "12"])

@@ -68,6 +68,9 @@ def test_erase_says_when_there_was_nothing_to_erase(rendered, tmp_path, capsys) 
         (["erase", "source.mp4", "out.mp4", "--region", "0.5,0,0.6,1"], "inside the frame"),
         (["erase", "source.mp4", "out.mp4", "--region", "0,0,1,1@9-5"], "end_seconds"),
         (["erase", "source.mp4", "out.mp4", *["--region", "0,0,1,1"] * 3], "at most 2"),
+        (["erase", "source.mp4", "out.mp4", "--keep", "0,0,1"], "--keep 0,0,1: write X,Y,W,H"),
+        (["erase", "source.mp4", "out.mp4", "--keep", "0,0,1,1.5"], "height"),
+        (["erase", "source.mp4", "out.mp4", *["--keep", "0,0,1,1"] * 3], "keep: Tuple should have at most 2"),
         (["erase", "source.mp4", "out.mp4", "--quality", "best"], "--quality"),
         (["detect", "source.mp4"], "--preview"),
         (["detect", "none.mp4", "--preview", "new"], "there is no file"),
@@ -101,6 +104,14 @@ def test_detect_finds_what_an_erase_would(tmp_path, capsys) -> None:
     assert sorted(file.name for file in tmp_path.iterdir()) == ["demo.mp4", "preview"]
 
 
+def test_what_is_to_be_kept_is_not_found(tmp_path, capsys) -> None:
+    path, preview = tmp_path / "demo.mp4", tmp_path / "preview"
+    demo_clip.draw(path)
+    assert main(["detect", str(path), "--preview", str(preview), "--keep", "0,0.75,1,0.25@2.4-6"]) == 0
+    captions = json.loads((preview / "timeline.json").read_text(encoding="utf-8"))["captions"]
+    assert [caption["text"] for caption in captions] == [demo_clip.CAPTIONS[0].text]
+
+
 def test_detect_says_when_nothing_was_found(rendered, tmp_path, capsys) -> None:
     path, preview = rendered(width=160, height=96), tmp_path / "preview"
     assert main(["detect", str(path), "--preview", str(preview)]) == 0
@@ -119,12 +130,12 @@ def test_an_old_output_survives_a_failed_run(rendered, tmp_path) -> None:
 
 
 def test_regions_may_be_tied_to_a_time() -> None:
-    region = parse_region("0,0.75,1,0.25@5-20.5")
+    region = parse_region("0,0.75,1,0.25@5-20.5", "--region")
     assert (region.x, region.y, region.width, region.height) == (0, 0.75, 1, 0.25)
     assert (region.time_ranges[0].start_seconds, region.time_ranges[0].end_seconds) == (5, 20.5)
-    assert parse_region("0,0,1,1").time_ranges == ()
+    assert parse_region("0,0,1,1", "--region").time_ranges == ()
     with pytest.raises(InvalidRequestError):
-        parse_region("left,top,1,1")
+        parse_region("left,top,1,1", "--region")
 
 
 def test_models_and_doctor_answer(capsys) -> None:

@@ -13,7 +13,8 @@ from rendered import Source, look, picture_at
 
 from domain.detection import Box
 from domain.errors import InvalidRequestError
-from domain.job import EraseSettings, Stage, UpscaleSettings
+from domain.job import CaptionErasure, EraseSettings, Stage, UpscaleSettings
+from domain.regions import Region, TimeRange
 from domain.work_order import Segment
 from gpu_worker.stages.job import EraseRecord
 from gpu_worker.stages.pipeline import run_stage
@@ -213,3 +214,26 @@ def _job_without_source(runner: JobRunner, outcome):
         upscale=UpscaleSettings(),
     )
     return StageJob(outcome.workspace, order, runner.progress.append)
+
+
+def test_kept_pixels_are_identical_in_every_plane(rendered, run_job) -> None:
+    path = rendered(shots=())
+    right = Region(x=0.5, y=0, width=0.5, height=1, time_ranges=(TimeRange(start_seconds=0.7, end_seconds=9),))
+    settings = EraseSettings(captions=CaptionErasure(keep=(right,)))
+    run_job(path, erase=settings, upscale=UpscaleSettings(), captions=(caption(0, 18, 30, BOX),))
+    job = run_job.job(path)
+    record = EraseRecord.model_validate_json(job.workspace.read(job.workspace.keys.stage_record(Stage.ERASE)))
+    streams = [
+        PatchStream(patch.box, job.workspace.fetch(job.workspace.keys.segment_file(0, patch.name)))
+        for patch in record.patches
+    ]
+    facts = probe_video(path)
+    after = list(patched(FrameReader(path, facts).frames(), streams, facts.bit_depth))
+    for old, new in zip(FrameReader(path, facts).frames(), after, strict=True):
+        if not 18 <= old.index < 30:
+            continue
+        kept = old.index >= 21  # shown at 0.7 s
+        assert (old.y != new.y)[:, 48:].any() != kept
+        assert (old.y != new.y)[:, :48].any()
+        for plane in ("u", "v") if kept else ():
+            np.testing.assert_array_equal(getattr(old, plane)[:, 24:], getattr(new, plane)[:, 24:])

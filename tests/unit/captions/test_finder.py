@@ -23,8 +23,9 @@ def networks():
     }
 
 
-def find(frames, networks, regions=(), rotation_degrees=0):
-    finder = CaptionFinder(frames[0].width, frames[0].height, rotation_degrees, regions, RATE, **networks)
+def find(frames, networks, regions=(), rotation_degrees=0, keep=()):
+    size = (frames[0].width, frames[0].height)
+    finder = CaptionFinder(*size, rotation_degrees, regions, RATE, keep=keep, **networks)
     for frame in frames:
         finder.process_frame(frame, frame.index / RATE)
     return finder.flush()
@@ -114,6 +115,17 @@ def test_a_caption_of_which_the_video_shows_one_frame_goes_where_others_stood(ne
     assert [(event.start_frame, event.end_frame) for event in find(frames, networks)] == [(5, 30), (39, 40)]
 
 
+def test_a_text_that_another_is_set_over_goes_on_as_long_as_its_top_shows(networks):
+    frames, _ = with_captions(moving(60, 1.0), (Drawn("UNDERNEATH IT ALL", 5, 50, baseline=0.90),))
+    over, opacities = with_captions(moving(60, 1.0), (Drawn("Set over the other", 25, 60, baseline=0.93),))
+    rows = np.flatnonzero(opacities[40].max(axis=1) > 0.1)
+    hidden = slice(int(rows[0]), int(rows[-1]) + 1)
+    for index in range(25, 60):
+        frames[index].y[hidden] = over[index].y[hidden]
+    events = find(frames, networks)
+    assert [(event.start_frame, event.end_frame) for event in events] == [(5, 50), (25, 60)]
+
+
 def test_text_that_moves_with_the_scene_stays(networks):
     clean = moving(60, 0.0)
     label, _ = with_captions(clean[:1], (Drawn("STREET SIGN", 0, 1),))
@@ -146,6 +158,31 @@ def test_only_the_region_is_looked_at_and_only_in_its_time(networks):
     (event,) = find(frames, networks, (region,))
     assert event.text == "Above the picture"
     assert (event.start_frame, event.end_frame) == (25, 50)
+
+
+def _lower_line(frames, networks, rotation_degrees=0, **times):
+    """Find two lines of which the lower one is to be kept."""
+    lower = Region(x=0.1, y=0.88, width=0.8, height=0.12, **times)
+    return find(frames, networks, rotation_degrees=rotation_degrees, keep=(lower,))
+
+
+def test_of_two_lines_the_kept_one_is_left_alone(networks):
+    lines = (Drawn("Take this line off", 5, 45, baseline=0.84), Drawn("and leave this one", 5, 45, baseline=0.96))
+    frames, _ = with_captions(moving(50, 1.0), lines)
+    (event,) = _lower_line(frames, networks)
+    assert event.text == "Take this line off"
+    assert event.box.y1 <= 0.9 * HEIGHT
+    turned = [
+        replace(frame, **{name: np.rot90(getattr(frame, name), -1).copy() for name in ("y", "u", "v")})
+        for frame in frames
+    ]
+    assert [event.text for event in _lower_line(turned, networks, rotation_degrees=90)] == ["Take this line off"]
+
+
+def test_a_line_is_kept_only_while_the_region_counts(networks):
+    frames, _ = with_captions(moving(75, 1.0), (Drawn("Here all the time", 0, 75, baseline=0.96),))
+    events = _lower_line(frames, networks, time_ranges=(TimeRange(start_seconds=1.0, end_seconds=2.0),))
+    assert [(event.start_frame, event.end_frame) for event in events] == [(0, 25), (50, 75)]
 
 
 @pytest.mark.parametrize("rotation_degrees", [90, 180, 270])

@@ -1,0 +1,133 @@
+"""What the regions of a request mean for one video: boxes of coded pixels, spans of frames, and pixels that stay."""
+
+from __future__ import annotations
+
+import base64
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.detection import Box, CaptionEvent
+from domain.regions import Region
+from gpu_worker.captions.band import Rect
+from gpu_worker.fill.windows import CHROMA_BLEED, decode_mask
+from gpu_worker.video.source import VideoFacts
+
+
+def before_mirror(region: Region, facts: VideoFacts) -> Region:
+    """Return a displayed region as it lies before a player mirrors the picture."""
+    return region.model_copy(update={"x": max(0.0, 1 - region.x - region.width)}) if facts.mirrored else region
+
+
+def coded_box(region: Region, facts: VideoFacts) -> Box:
+    """Return where a displayed region lies in the coded frame."""
+    turns = facts.rotation_degrees // 90
+    shown_width, shown_height = (facts.height, facts.width) if turns % 2 else (facts.width, facts.height)
+    shown = Rect(*before_mirror(region, facts).to_pixels(shown_width, shown_height))
+    coded = shown.turned(-turns % 4, shown_width, shown_height)
+    return Box(x0=coded.x0, y0=coded.y0, x1=coded.x1, y1=coded.y1)
+
+
+def active_frames(region: Region, seconds: Sequence[float]) -> list[range]:
+    """Return the frames for which a region counts; ``seconds`` rise and say when each frame is shown."""
+    if not region.time_ranges:
+        return [range(len(seconds))]
+    spans = [
+        range(bisect_left(seconds, span.start_seconds), bisect_left(seconds, span.end_seconds))
+        for span in region.time_ranges
+    ]
+    return [span for span in spans if span]
+
+
+def mask_png(mask: NDArray[np.bool_]) -> str:
+    """Return a mask (h, w) as ``CaptionEvent`` holds it."""
+    _, png = cv2.imencode(".png", np.where(mask, 255, 0).astype(np.uint8))
+    return base64.b64encode(png.tobytes()).decode("ascii")
+
+
+def without_kept(
+    events: Sequence[CaptionEvent], keep: Sequence[Region], facts: VideoFacts, seconds: Sequence[float]
+) -> tuple[CaptionEvent, ...]:
+    """Take the kept pixels out of the masks, for as long as they are to be kept.
+
+    An event of which a kept region counts for a part of its life is split there; one of which nothing is left goes.
+
+    Args:
+        events: captions in any order.
+        keep: displayed regions that no stage may touch.
+        facts: of the video.
+        seconds: when each frame is shown, from the first one; rising.
+    """
+    kept = [_Kept(_reach(coded_box(region, facts), facts), tuple(active_frames(region, seconds))) for region in keep]
+    parts = [part for event in events for part in _split(event, kept, seconds)]
+    parts.sort(key=lambda part: (part.start_frame, part.box.y0))
+    return tuple(part.model_copy(update={"index": index}) for index, part in enumerate(parts))
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    box: Box
+    spans: tuple[range, ...]
+
+    def counts_at(self, frame_index: int) -> bool:
+        return any(frame_index in span for span in self.spans)
+
+
+def _reach(box: Box, facts: VideoFacts) -> Box:
+    """Return the pixels whose masking would change a chroma sample of ``box``: the fill widens the mask of colour."""
+    return Box(
+        x0=max(0, 2 * (box.x0 // 2 - CHROMA_BLEED)),
+        y0=max(0, 2 * (box.y0 // 2 - CHROMA_BLEED)),
+        x1=min(facts.width, 2 * ((box.x1 + 1) // 2 + CHROMA_BLEED)),
+        y1=min(facts.height, 2 * ((box.y1 + 1) // 2 + CHROMA_BLEED)),
+    )
+
+
+def _split(event: CaptionEvent, kept: Sequence[_Kept], seconds: Sequence[float]) -> list[CaptionEvent]:
+    near = [item for item in kept if _overlap(item.box, event.box)]
+    life = range(event.start_frame, event.end_frame)
+    ends = {end for item in near for span in item.spans for end in (span.start, span.stop) if end in life}
+    cuts = sorted(ends | {event.start_frame, event.end_frame})
+    parts = []
+    for start, end in pairwise(cuts):
+        part = event
+        if (start, end) != (event.start_frame, event.end_frame):
+            part = event.model_copy(
+                update={
+                    "start_frame": start,
+                    "end_frame": end,
+                    "start_seconds": event.start_seconds if start == event.start_frame else seconds[start],
+                    "end_seconds": event.end_seconds if end == event.end_frame else seconds[end],
+                }
+            )
+        clipped = _clipped(part, [item.box for item in near if item.counts_at(start)])
+        if clipped is not None:
+            parts.append(clipped)
+    return parts
+
+
+def _overlap(first: Box, second: Box) -> bool:
+    return first.x0 < second.x1 and second.x0 < first.x1 and first.y0 < second.y1 and second.y0 < first.y1
+
+
+def _clipped(event: CaptionEvent, boxes: Sequence[Box]) -> CaptionEvent | None:
+    """Return the event without the pixels of ``boxes``, its box shrunk to what is left; None where that is nothing."""
+    if not boxes:
+        return event
+    origin = event.box
+    mask = decode_mask(event).copy()
+    for box in boxes:
+        rows = slice(max(0, box.y0 - origin.y0), max(0, box.y1 - origin.y0))
+        mask[rows, max(0, box.x0 - origin.x0) : max(0, box.x1 - origin.x0)] = False
+    if not mask.any():
+        return None
+    rows_left, columns_left = np.nonzero(mask.any(axis=1))[0], np.nonzero(mask.any(axis=0))[0]
+    y0, y1 = int(rows_left[0]), int(rows_left[-1]) + 1
+    x0, x1 = int(columns_left[0]), int(columns_left[-1]) + 1
+    left = Box(x0=origin.x0 + x0, y0=origin.y0 + y0, x1=origin.x0 + x1, y1=origin.y0 + y1)
+    return event.model_copy(update={"box": left, "mask_png": mask_png(mask[y0:y1, x0:x1])})
