@@ -152,6 +152,9 @@ def _add_captions(command: argparse.ArgumentParser) -> None:
         " default: the bottom quarter",
     )
     command.add_argument(
+        "--everything", action="store_true", help="erase all of each region, without looking for captions"
+    )
+    command.add_argument(
         "--keep",
         action="append",
         default=[],
@@ -240,6 +243,7 @@ def _upscale(options: argparse.Namespace) -> int:
 
 def _captions(options: argparse.Namespace) -> CaptionErasure:
     return CaptionErasure(
+        erase_everything=options.everything,
         regions=tuple(parse_region(text, "--region") for text in options.region),
         keep=tuple(parse_region(text, "--keep") for text in options.keep),
     )

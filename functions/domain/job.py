@@ -5,9 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from domain.regions import MAX_REGIONS, Region
+from domain.regions import MAX_REGIONS, Region, cover_frame
 
 #: Whose jobs all jobs are, until access keys tell callers apart.
 DEFAULT_OWNER = "default"
@@ -71,11 +71,24 @@ class _Border(BaseModel):
 class CaptionErasure(_Border):
     """Which captions to remove: without regions, those that the detector finds in the bottom quarter.
 
-    What lies in ``keep`` is never touched, be it text or not.
+    What lies in ``keep`` is never touched, be it text or not. With ``erase_everything`` nothing is looked for: all of
+    each region is erased and filled, as long as the region counts.
     """
 
-    regions: Annotated[tuple[Region, ...], Field(max_length=MAX_REGIONS)] = ()
+    # Before the regions, which are judged by it.
+    erase_everything: bool = False
+    regions: Annotated[tuple[Region, ...], Field(max_length=MAX_REGIONS, validate_default=True)] = ()
     keep: Annotated[tuple[Region, ...], Field(max_length=MAX_REGIONS)] = ()
+
+    @field_validator("regions")
+    @classmethod
+    def _leave_something(cls, regions: tuple[Region, ...], info: ValidationInfo) -> tuple[Region, ...]:
+        if info.data.get("erase_everything"):
+            if not regions:
+                raise ValueError("erase_everything needs at least one region")
+            if cover_frame(regions):
+                raise ValueError("with erase_everything the regions must leave a part of the frame to fill them from")
+        return regions
 
 
 class EraseSettings(_Border):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import combinations
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -10,6 +12,8 @@ MAX_REGIONS = 2
 MAX_TIME_RANGES = 20
 # A rectangle given as x + width may exceed 1 by a rounding step of its sender.
 _EDGE_TOLERANCE = 1e-6
+# A rim thinner than this is nothing to fill a picture from: five lines of 480.
+_LEAST_RIM = 0.01
 
 Fraction01 = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
@@ -64,3 +68,38 @@ class Region(BaseModel):
 
 #: Standard captions sit in the bottom quarter of the picture: the auto-detect area.
 CAPTION_BAND = Region(x=0, y=0.75, width=1, height=0.25)
+
+
+def cover_frame(regions: Sequence[Region]) -> bool:
+    """Tell whether a region, or two of them at some moment together, leave nothing of the frame but a thin rim."""
+    if any(_reaches(r.x, r.x + r.width) and _reaches(r.y, r.y + r.height) for r in regions):
+        return True
+    return any(_cover_together(first, second) for first, second in combinations(regions, 2))
+
+
+def _cover_together(first: Region, second: Region) -> bool:
+    horizontal = [(r.x, r.x + r.width) for r in (first, second)]
+    vertical = [(r.y, r.y + r.height) for r in (first, second)]
+    return _share_a_moment(first, second) and any(
+        all(_reaches(*span) for span in whole) and _join_up(*joined)
+        for whole, joined in ((horizontal, vertical), (vertical, horizontal))
+    )
+
+
+def _share_a_moment(first: Region, second: Region) -> bool:
+    if not first.time_ranges or not second.time_ranges:
+        return True
+    return any(
+        a.start_seconds < b.end_seconds and b.start_seconds < a.end_seconds
+        for a in first.time_ranges
+        for b in second.time_ranges
+    )
+
+
+def _reaches(start: float, end: float) -> bool:
+    return start <= _LEAST_RIM and end >= 1 - _LEAST_RIM
+
+
+def _join_up(first: tuple[float, float], second: tuple[float, float]) -> bool:
+    (start, end), (next_start, next_end) = sorted((first, second))
+    return next_start - end <= _LEAST_RIM and _reaches(start, max(end, next_end))

@@ -8,7 +8,7 @@ from domain.detection import CaptionEvent, Detection
 from domain.job import CaptionErasure, Stage
 from gpu_worker.stages.job import Finder, Progress, StageJob, StageRecord
 from gpu_worker.stages.lookahead import run_ahead
-from gpu_worker.stages.scope import before_mirror, without_kept
+from gpu_worker.stages.scope import before_mirror, whole_regions, without_kept
 from gpu_worker.video.reader import DecodeReport, FrameReader
 from gpu_worker.video.shots import ShotFinder
 from gpu_worker.video.source import VideoFacts, probe_video
@@ -23,6 +23,7 @@ def detect(job: StageJob) -> None:
 
     Raises:
         BadSourceError: one of its subclasses, when the file has no picture to show.
+        InvalidRequestError: when regions that are to be erased altogether cover the picture.
     """
     keys = job.workspace.keys
     if job.workspace.exists(keys.detection):
@@ -46,7 +47,7 @@ def detect(job: StageJob) -> None:
 
 def _detected(job: StageJob, facts: VideoFacts, reader: FrameReader, progress: Progress) -> Detection:
     settings = None if job.order.erase is None else job.order.erase.captions
-    finder = None if settings is None else _finder(job, facts, settings)
+    finder = None if settings is None or settings.erase_everything else _finder(job, facts, settings)
     clock = array("d")
     shots = ShotFinder(facts.width, facts.height)
     first_pts: int | None = None
@@ -60,16 +61,22 @@ def _detected(job: StageJob, facts: VideoFacts, reader: FrameReader, progress: P
             finder.process_frame(frame, clock[-1])
         progress.advance_to(frame.index + 1)
     assert first_pts is not None
-    captions: tuple[CaptionEvent, ...] = () if finder is None else finder.flush()
+    duration_seconds = float((last_pts - first_pts) * facts.time_base + 1 / facts.frame_rate)
+    found_shots = shots.flush()
+    captions: tuple[CaptionEvent, ...] = ()
+    if settings is not None and settings.erase_everything:
+        captions = whole_regions(settings.regions, found_shots, facts, clock, duration_seconds)
+    elif finder is not None:
+        captions = finder.flush()
     if settings is not None and settings.keep:
         captions = without_kept(captions, settings.keep, facts, clock)
     return Detection(
         frame_count=reader.report.frames,
         time_base=str(facts.time_base),
         first_pts=first_pts,
-        duration_seconds=float((last_pts - first_pts) * facts.time_base + 1 / facts.frame_rate),
+        duration_seconds=duration_seconds,
         seekable=reader.report.is_sound and facts.container not in _UNSEEKABLE_CONTAINERS,
-        shots=shots.flush(),
+        shots=found_shots,
         captions=captions,
     )
 

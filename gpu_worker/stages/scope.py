@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.detection import Box, CaptionEvent
+from domain.detection import Box, CaptionEvent, Shot
+from domain.errors import InvalidRequestError
 from domain.regions import Region
 from gpu_worker.captions.band import Rect
 from gpu_worker.fill.windows import CHROMA_BLEED, decode_mask
@@ -34,20 +35,76 @@ def coded_box(region: Region, facts: VideoFacts) -> Box:
 
 
 def active_frames(region: Region, seconds: Sequence[float]) -> list[range]:
-    """Return the frames for which a region counts; ``seconds`` rise and say when each frame is shown."""
+    """Return the frames for which a region counts, in order and apart; ``seconds`` rise and say when each is shown."""
     if not region.time_ranges:
         return [range(len(seconds))]
-    spans = [
-        range(bisect_left(seconds, span.start_seconds), bisect_left(seconds, span.end_seconds))
-        for span in region.time_ranges
-    ]
-    return [span for span in spans if span]
+    spans: list[range] = []
+    for given in sorted(region.time_ranges, key=lambda given: given.start_seconds):
+        span = range(bisect_left(seconds, given.start_seconds), bisect_left(seconds, given.end_seconds))
+        if spans and span.start <= spans[-1].stop:
+            spans[-1] = range(spans[-1].start, max(spans[-1].stop, span.stop))
+        elif span:
+            spans.append(span)
+    return spans
 
 
 def mask_png(mask: NDArray[np.bool_]) -> str:
     """Return a mask (h, w) as ``CaptionEvent`` holds it."""
     _, png = cv2.imencode(".png", np.where(mask, 255, 0).astype(np.uint8))
     return base64.b64encode(png.tobytes()).decode("ascii")
+
+
+def whole_regions(
+    regions: Sequence[Region], shots: Sequence[Shot], facts: VideoFacts, seconds: Sequence[float], end_seconds: float
+) -> tuple[CaptionEvent, ...]:
+    """Return events that cover all of each region while it counts: one per shot, as no pixel crosses a cut.
+
+    Args:
+        regions: displayed.
+        shots: of the whole video.
+        facts: of the video.
+        seconds: when each frame is shown, from the first one; rising.
+        end_seconds: when the last frame ends.
+
+    Raises:
+        InvalidRequestError: where the regions leave no pixel of a frame, as rounding in a small picture may do.
+    """
+    times = [*seconds, end_seconds]
+    spans = [
+        (max(span.start, shot.start_frame), min(span.stop, shot.end_frame), coded_box(region, facts))
+        for region in regions
+        for span in active_frames(region, seconds)
+        for shot in shots
+    ]
+    for start, _, _ in spans:
+        _refuse_whole_frames([box for begin, end, box in spans if begin <= start < end], facts)
+    lives = sorted((item for item in spans if item[0] < item[1]), key=lambda item: (item[0], item[2].y0))
+    return tuple(
+        CaptionEvent(
+            index=index,
+            start_frame=start,
+            end_frame=end,
+            start_seconds=times[start],
+            end_seconds=times[end],
+            box=box,
+            mask_png=mask_png(np.ones((box.height, box.width), dtype=bool)),
+        )
+        for index, (start, end, box) in enumerate(lives)
+    )
+
+
+def _refuse_whole_frames(boxes: Sequence[Box], facts: VideoFacts) -> None:
+    if sum(box.width * box.height for box in boxes) < facts.width * facts.height:
+        return
+    covered = np.zeros((facts.height, facts.width), dtype=bool)
+    for box in boxes:
+        covered[box.y0 : box.y1, box.x0 : box.x1] = True
+    if covered.all():
+        raise InvalidRequestError(
+            f"with erase_everything the regions cover all of the {facts.width}x{facts.height} picture;"
+            " leave a part to fill them from",
+            field="erase.captions.regions",
+        )
 
 
 def without_kept(

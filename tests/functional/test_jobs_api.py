@@ -85,6 +85,11 @@ def test_a_job_is_bound_to_the_version_that_was_there_when_it_was_submitted(depl
             {"erase": {"captions": {"keep": [{"x": 0, "y": 0, "width": 1, "height": 1}] * 3}}},
             ("erase.captions.keep", "at most 2"),
         ),
+        ({"erase": {"captions": {"erase_everything": True}}}, ("erase.captions.regions", "at least one region")),
+        (
+            {"erase": {"captions": {"erase_everything": True, "regions": [{"x": 0, "y": 0, "width": 1, "height": 1}]}}},
+            ("erase.captions.regions", "leave a part of the frame"),
+        ),
         ({"upscale": {"bitrate_mbps": 0}}, ("upscale.bitrate_mbps", "greater than or equal to 1")),
         ({"upscale": {"bitrate_mbps": 101}}, ("upscale.bitrate_mbps", "less than or equal to 100")),
         ({"upscale": {"factor": 3}}, ("upscale.factor", "2")),
@@ -108,14 +113,17 @@ def test_a_request_against_the_rules_names_its_field(deployment, call, recorded,
     assert deployment.executions() == []
 
 
-def test_what_is_to_be_kept_is_recorded(deployment, call, recorded):
+def test_what_is_to_be_kept_and_what_to_go_altogether_is_recorded(deployment, call, recorded):
     corner = {"x": 0.8, "y": 0.0, "width": 0.2, "height": 0.2, "time_ranges": []}
-    body = {**json.loads(recorded("create_job")["body"]), "erase": {"captions": {"keep": [corner]}}}
+    top = {"x": 0.0, "y": 0.0, "width": 1.0, "height": 0.3, "time_ranges": []}
+    captions = {"erase_everything": True, "regions": [top], "keep": [corner]}
 
-    answer = submit(deployment, call, recorded, body)
+    answer = submit(
+        deployment, call, recorded, {**json.loads(recorded("create_job")["body"]), "erase": {"captions": captions}}
+    )
 
     assert answer.status == 202
-    assert answer.body["request"]["erase"]["captions"]["keep"] == [corner]
+    assert answer.body["request"]["erase"]["captions"] == captions
 
 
 @pytest.mark.parametrize("body", ["not json", "", "null", "[]", '"text"', "12"])

@@ -71,6 +71,9 @@ def test_erase_says_when_there_was_nothing_to_erase(rendered, tmp_path, capsys) 
         (["erase", "source.mp4", "out.mp4", "--keep", "0,0,1"], "--keep 0,0,1: write X,Y,W,H"),
         (["erase", "source.mp4", "out.mp4", "--keep", "0,0,1,1.5"], "height"),
         (["erase", "source.mp4", "out.mp4", *["--keep", "0,0,1,1"] * 3], "keep: Tuple should have at most 2"),
+        (["erase", "source.mp4", "out.mp4", "--everything"], "needs at least one region"),
+        (["erase", "source.mp4", "out.mp4", "--everything", "--region", "0,0,1,1"], "leave a part of the frame"),
+        (["detect", "source.mp4", "--preview", "new", "--everything"], "needs at least one region"),
         (["erase", "source.mp4", "out.mp4", "--quality", "best"], "--quality"),
         (["detect", "source.mp4"], "--preview"),
         (["detect", "none.mp4", "--preview", "new"], "there is no file"),
@@ -110,6 +113,17 @@ def test_what_is_to_be_kept_is_not_found(tmp_path, capsys) -> None:
     assert main(["detect", str(path), "--preview", str(preview), "--keep", "0,0.75,1,0.25@2.4-6"]) == 0
     captions = json.loads((preview / "timeline.json").read_text(encoding="utf-8"))["captions"]
     assert [caption["text"] for caption in captions] == [demo_clip.CAPTIONS[0].text]
+
+
+def test_everything_in_a_region_goes_without_a_network(rendered, tmp_path, capsys) -> None:
+    path, out, report = rendered(bar=(10, 40, 30, 56), bar_frames=(0, 48), shots=()), tmp_path / "o.mp4", tmp_path / "r"
+    region = ["--region", "0.1,0.6,0.24,0.3"]
+    assert main(["erase", str(path), str(out), "--everything", *region, "--report", str(report)]) == 0
+    assert "no caption" not in capsys.readouterr().out
+    (entry,) = json.loads((report / "captions.json").read_text())["captions"]
+    assert (entry["start_frame"], entry["end_frame"], entry["text"]) == (0, 48, "")
+    assert entry["box_pixels"] == {"x0": 9, "y0": 38, "x1": 33, "y1": 58}
+    assert (report / "captions.srt").read_text() == ""
 
 
 def test_detect_says_when_nothing_was_found(rendered, tmp_path, capsys) -> None:

@@ -9,13 +9,14 @@ import av
 import numpy as np
 import pytest
 from jobs import JobRunner, caption
-from rendered import Source, look, picture_at
+from rendered import VFR_STEPS, Source, look, picture_at
 
 from domain.detection import Box
 from domain.errors import InvalidRequestError
 from domain.job import CaptionErasure, EraseSettings, Stage, UpscaleSettings
 from domain.regions import Region, TimeRange
 from domain.work_order import Segment
+from gpu_worker.stages.detect import detect
 from gpu_worker.stages.job import EraseRecord
 from gpu_worker.stages.pipeline import run_stage
 from gpu_worker.video.patches import PatchStream, patched
@@ -237,3 +238,33 @@ def test_kept_pixels_are_identical_in_every_plane(rendered, run_job) -> None:
         assert (old.y != new.y)[:, :48].any()
         for plane in ("u", "v") if kept else ():
             np.testing.assert_array_equal(getattr(old, plane)[:, 24:], getattr(new, plane)[:, 24:])
+
+
+def test_everything_in_a_region_is_erased_but_what_is_kept(rendered, run_job) -> None:
+    path = rendered(bar=BAR, bar_frames=(0, 48), steps=VFR_STEPS)
+    region = Region(x=0.2, y=0.5, width=0.6, height=0.4, time_ranges=(TimeRange(start_seconds=0.3, end_seconds=9),))
+    keep = Region(x=0.5, y=0, width=0.5, height=1)
+    captions = CaptionErasure(erase_everything=True, regions=(region,), keep=(keep,))
+    job = run_job.job(path, erase=EraseSettings(captions=captions), captions=(caption(0, 0, 1, BOX),))
+    detect(job)
+    seconds = look(path).seconds
+    start = next(index for index, shown in enumerate(seconds) if shown >= seconds[0] + 0.3)
+    events = job.detection().captions
+    assert [(event.start_frame, event.end_frame) for event in events] == [(start, 16), (16, 32), (32, 48)]
+    # From 0.2 of 96 columns to the last whose colour is not column 48's.
+    assert {(event.box.x0, event.box.x1, event.box.y0, event.box.y1) for event in events} == {(19, 44, 32, 58)}
+    outcome = run_job(path, erase=EraseSettings(captions=captions))
+    assert not outcome.manifest.nothing_found
+    assert outcome.report.erase is not None
+    assert outcome.report.erase.frames_changed == 48 - start
+
+
+def test_a_picture_of_which_nothing_would_be_left_is_refused(rendered, run_job) -> None:
+    """The rim that the request leaves is a pixel of 64 lines, and less than one of 32."""
+    region = Region(x=0, y=0, width=1, height=0.985)
+    settings = EraseSettings(captions=CaptionErasure(erase_everything=True, regions=(region,)))
+    path = rendered(frames=6, shots=(), height=32)
+    with pytest.raises(InvalidRequestError, match="cover all of the 96x32 picture"):
+        run_job(path, erase=settings)
+    path = rendered(frames=6, shots=(), height=64)
+    assert look(run_job(path, erase=settings).video).seconds == look(path).seconds

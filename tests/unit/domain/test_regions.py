@@ -3,7 +3,7 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from domain.regions import CAPTION_BAND, Region, TimeRange
+from domain.regions import CAPTION_BAND, Region, TimeRange, cover_frame
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,29 @@ def test_a_region_without_time_ranges_always_counts():
 def test_a_time_range_must_not_be_empty_or_backwards():
     with pytest.raises(ValidationError):
         TimeRange(start_seconds=2, end_seconds=2)
+
+
+def _region(x: float, y: float, width: float, height: float, *times: tuple[float, float]) -> Region:
+    ranges = tuple(TimeRange(start_seconds=start, end_seconds=end) for start, end in times)
+    return Region(x=x, y=y, width=width, height=height, time_ranges=ranges)
+
+
+@pytest.mark.parametrize(
+    ("regions", "expected"),
+    [
+        ((), False),
+        ((_region(0, 0, 1, 1),), True),
+        ((_region(0.005, 0.005, 0.99, 0.99),), True),
+        ((_region(0, 0, 1, 0.98),), False),
+        ((_region(0, 0, 1, 0.5), _region(0, 0.5, 1, 0.5)), True),
+        ((_region(0.6, 0, 0.4, 1), _region(0, 0, 0.7, 1)), True),
+        ((_region(0, 0, 1, 0.45), _region(0, 0.5, 1, 0.5)), False),
+        ((_region(0, 0, 1, 0.5), _region(0.1, 0.5, 0.9, 0.5)), False),
+        ((_region(0, 0, 1, 0.5, (0, 2)), _region(0, 0.5, 1, 0.5, (1, 3))), True),
+        ((_region(0, 0, 1, 0.5, (0, 2)), _region(0, 0.5, 1, 0.5, (2, 3))), False),
+        ((_region(0, 0, 1, 1, (5, 6)), CAPTION_BAND), True),
+    ],
+)
+def test_regions_that_leave_nothing_are_told(regions, expected):
+    assert cover_frame(regions) is expected
+    assert cover_frame(regions[::-1]) is expected

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from domain.detection import Box, CaptionEvent
+from domain.detection import Box, CaptionEvent, Shot
 from domain.regions import Region, TimeRange
 from gpu_worker.fill.windows import decode_mask
 from gpu_worker.stages.captions_text import displayed_box
-from gpu_worker.stages.scope import active_frames, coded_box, mask_png, without_kept
+from gpu_worker.stages.scope import active_frames, coded_box, mask_png, whole_regions, without_kept
 from tests.unit.stages.test_texts import FACTS
 
 #: Ten frames, the last five twice as slow.
@@ -55,6 +55,7 @@ def test_a_displayed_region_lies_where_its_box_is_displayed(rotation, mirrored) 
 
 def test_frames_are_counted_by_when_they_are_shown() -> None:
     assert active_frames(_right((0.1, 0.3), (0.7, 1.2), (5, 6)), SECONDS) == [range(1, 3), range(6, 9)]
+    assert active_frames(_right((0.7, 0.9), (0.1, 0.3), (0.2, 0.7)), SECONDS) == [range(1, 7)]
     assert active_frames(_right(), SECONDS) == [range(10)]
 
 
@@ -89,3 +90,11 @@ def test_two_kept_regions_both_stay() -> None:
     left = Region(x=0, y=0, width=0.12, height=1)
     (event,) = without_kept((_event(),), (left, _right()), FACTS, SECONDS)
     assert (event.box.x0, event.box.x1) == (28, 36)
+
+
+def test_a_whole_region_is_covered_shot_by_shot_while_it_counts() -> None:
+    shots = (Shot(start_frame=0, end_frame=4, start_pts=0), Shot(start_frame=4, end_frame=10, start_pts=4))
+    events = whole_regions((_right((0.1, 0.9)), _right((1.1, 9))), shots, FACTS, SECONDS, 1.5)
+    assert [(event.index, event.start_frame, event.end_frame) for event in events] == [(0, 1, 4), (1, 4, 7), (2, 8, 10)]
+    assert [(event.start_seconds, event.end_seconds) for event in events] == [(0.1, 0.4), (0.4, 0.9), (1.1, 1.5)]
+    assert all((event.box.x0, event.box.x1) == (40, 200) and decode_mask(event).all() for event in events)
