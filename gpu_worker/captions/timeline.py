@@ -27,6 +27,11 @@ _FADING_STEP = 0.98
 #: A text that ends at more than this contrast was switched off, not faded out.
 _FADED_GAIN = 0.6
 _MAX_FRAMES_UNSEEN = 4
+#: A text that another one is set over is followed by what still shows of it, if that is this share of its strokes.
+_MIN_SHARE_BESIDE = 0.12
+#: A line of which this share lies inside a text's rectangle is that text; what covers it reaches out of it.
+_MOSTLY = 0.7
+_WHOLLY = 0.9
 _MAX_SAMPLES = 12
 
 
@@ -70,13 +75,32 @@ class Strokes:
         self._count = 1
         self._weigh()
 
-    def compare(self, picture: Picture) -> tuple[float, float]:
-        """Return the correlation of a picture with the text (-1..1) and its contrast relative to the template's."""
-        hat = self._hat(picture)[self._where]
+    def compare(self, picture: Picture, part: NDArray[np.bool_] | None = None) -> tuple[float, float]:
+        """Return the correlation of a picture with the text (-1..1) and its contrast relative to the template's.
+
+        ``part`` (h, w): the only strokes to look at.
+        """
+        hat = self._hat(picture)[self._where if part is None else part]
         hat -= hat.mean()
-        product = float(hat @ self._centred)
-        energy = float(self._centred @ self._centred) + 1e-3
+        centred = self._centred if part is None else self._template[part] - self._template[part].mean()
+        product = float(hat @ centred)
+        energy = float(centred @ centred) + 1e-3
         return product / float(np.sqrt((float(hat @ hat) + 1e-3) * energy)), product / energy
+
+    def beside(self, covers: tuple[Rect, ...]) -> NDArray[np.bool_] | None:
+        """Return where (h, w) strokes lie outside of some rectangles; None where that is too little to go by."""
+        where = self._where.copy()
+        for cover in covers:
+            common = self.rect.meet(cover)
+            # What lies wholly inside is what still shows of this text.
+            if 0 < common.area < _WHOLLY * cover.area:
+                where[
+                    common.y0 - self.rect.y0 : common.y1 - self.rect.y0,
+                    common.x0 - self.rect.x0 : common.x1 - self.rect.x0,
+                ] = False
+        if not _MIN_SHARE_BESIDE <= where.sum() / max(1, self._where.sum()) < 1:
+            return None
+        return where
 
     def learn(self, picture: Picture) -> None:
         """Take another moment of the same text into the template."""
@@ -111,6 +135,7 @@ class _Track:
     samples: list[Picture] = field(default_factory=list)
     stride: int = 1
     seen: int = 0
+    is_covered: bool = False
 
     def keep_sample(self, picture: Picture) -> None:
         """Keep moments evenly spread over a life of unknown length: when full, every other goes."""
@@ -165,15 +190,20 @@ class Timeline:
         self._history.clear()
 
     def _sample(self, moment: Moment) -> None:
-        self._tracks = [track for track in self._tracks if self._follow(track, moment)]
-        for line in self._find_lines(moment.picture):
+        lines = self._find_lines(moment.picture)
+        covers = tuple(line.rect for line in lines)
+        self._tracks = [track for track in self._tracks if self._follow(track, moment, covers)]
+        for line in lines:
             if self._is_wanted(line.rect, moment.seconds) and not self._is_followed(line.rect):
                 self._begin(line, moment)
         self._sampled_frame = moment.frame_index
         self._next_sample_seconds = moment.seconds + _SAMPLE_PERIOD_SECONDS
 
     def _is_followed(self, rect: Rect) -> bool:
-        return any(track.strokes.rect.meet(rect).area > 0.7 * rect.area for track in self._tracks)
+        return any(
+            track.strokes.rect.meet(rect).area > (_WHOLLY if track.is_covered else _MOSTLY) * rect.area
+            for track in self._tracks
+        )
 
     def _begin(self, line: TextLine, moment: Moment) -> None:
         strokes = Strokes(moment.picture, line.rect)
@@ -197,7 +227,7 @@ class Timeline:
         track.keep_sample(moment.picture)
         self._tracks.append(track)
 
-    def _follow(self, track: _Track, moment: Moment) -> bool:
+    def _follow(self, track: _Track, moment: Moment, covers: tuple[Rect, ...]) -> bool:
         """Return whether the text is still there; where not, find its last frame and end it."""
         correlation, gain = track.strokes.compare(moment.picture)
         if correlation > _PRESENT_CORRELATION and self._is_wanted(track.strokes.rect, moment.seconds):
@@ -206,8 +236,9 @@ class Timeline:
                 track.strokes.learn(moment.picture)
             track.keep_sample(moment.picture)
             track.last = moment
+            track.is_covered = False
             return True
-        walk = _Walk(track.strokes, track.last)
+        walk = _Walk(track.strokes, track.last, track.strokes.beside(covers))
         for later in self._history:
             if later.frame_index <= track.last.frame_index:
                 continue
@@ -219,6 +250,7 @@ class Timeline:
                 self._end(track, later.frame_index + unseen, later.seconds + unseen * walk.seconds_per_frame)
                 return False
         track.last = moment
+        track.is_covered = walk.is_covered
         return True
 
     def _end(self, track: _Track, end_frame: int, end_seconds: float) -> None:
@@ -239,9 +271,12 @@ class Timeline:
 class _Walk:
     """Goes from a frame with a text, frame by frame in either direction, to where the text ends, in full or fading."""
 
-    def __init__(self, strokes: Strokes, start: Moment) -> None:
+    def __init__(self, strokes: Strokes, start: Moment, beside: NDArray[np.bool_] | None = None) -> None:
         self._strokes = strokes
+        self._beside = beside
         self._gains = [1.0]
+        #: Whether another text was set over this one, of which only a part was still to be seen.
+        self.is_covered = False
         self.last = start
         self.seconds_per_frame = 0.0
 
@@ -250,9 +285,19 @@ class _Walk:
         correlation, gain = self._strokes.compare(moment.picture)
         fades = correlation > _FADING_CORRELATION and _FADING_GAIN < gain < self._gains[-1] * _FADING_STEP
         if correlation <= _PRESENT_CORRELATION and not fades:
-            return False
+            return self._shows_beside(moment)
         self._gains = [self._gains[-1], gain]
         self.seconds_per_frame = abs(moment.seconds - self.last.seconds)
+        self.last = moment
+        return True
+
+    def _shows_beside(self, moment: Moment) -> bool:
+        if self._beside is None:
+            return False
+        correlation, _ = self._strokes.compare(moment.picture, self._beside)
+        if correlation <= _PRESENT_CORRELATION:
+            return False
+        self.is_covered = True
         self.last = moment
         return True
 

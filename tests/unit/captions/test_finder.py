@@ -115,15 +115,18 @@ def test_a_caption_of_which_the_video_shows_one_frame_goes_where_others_stood(ne
     assert [(event.start_frame, event.end_frame) for event in find(frames, networks)] == [(5, 30), (39, 40)]
 
 
-def test_a_text_that_another_is_set_over_goes_on_as_long_as_its_top_shows(networks):
+@pytest.mark.parametrize("baseline", [0.93, 0.94, 0.95])
+def test_a_text_that_another_is_set_over_goes_on_as_long_as_its_top_shows(networks, baseline):
     frames, _ = with_captions(moving(60, 1.0), (Drawn("UNDERNEATH IT ALL", 5, 50, baseline=0.90),))
-    over, opacities = with_captions(moving(60, 1.0), (Drawn("Set over the other", 25, 60, baseline=0.93),))
+    over, opacities = with_captions(moving(60, 1.0), (Drawn("Set over the other one", 25, 60, baseline=baseline),))
     rows = np.flatnonzero(opacities[40].max(axis=1) > 0.1)
     hidden = slice(int(rows[0]), int(rows[-1]) + 1)
     for index in range(25, 60):
         frames[index].y[hidden] = over[index].y[hidden]
-    events = find(frames, networks)
-    assert [(event.start_frame, event.end_frame) for event in events] == [(5, 50), (25, 60)]
+    covered, cover = find(frames, networks)
+    assert covered.start_frame == 5
+    assert 50 <= covered.end_frame <= 51
+    assert (cover.start_frame, cover.end_frame) == (25, 60)
 
 
 def test_text_that_moves_with_the_scene_stays(networks):
