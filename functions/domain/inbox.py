@@ -6,6 +6,8 @@ The keys, as S3 holds them (``aws s3 cp clip.mp4 s3://BUCKET/inbox/ --metadata e
 ``erase``                 ``captions``
 ``quality``               ``normal`` (default) or ``premium``
 ``region``                ``x,y,width,height`` as fractions 0-1; two of them are parted by ``;``
+``keep``                  what is never touched, written as ``region`` is
+``everything``            ``true``: all of each region goes, without looking for captions
 ``upscale``               ``2``
 ``bitrate-mbps``          1-100, default 10
 ``name``, ``user-data``   as in ``POST /v1/jobs``
@@ -24,8 +26,10 @@ from pydantic import ValidationError
 from domain.errors import InvalidRequestError
 from domain.job import JobRequest
 
-_NEEDS_ERASE = ("quality", "region")
+_NEEDS_ERASE = ("quality", "region", "keep", "everything")
 _NEEDS_UPSCALE = ("bitrate-mbps",)
+#: Every key that is read.
+METADATA_KEYS = ("erase", *_NEEDS_ERASE, "upscale", *_NEEDS_UPSCALE, "name", "user-data")
 
 
 def request_from_metadata(s3_uri: str, metadata: Mapping[str, str]) -> JobRequest:
@@ -35,7 +39,7 @@ def request_from_metadata(s3_uri: str, metadata: Mapping[str, str]) -> JobReques
         InvalidRequestError: neither ``erase`` nor ``upscale`` is given, a value breaks a rule, or a setting belongs
             to a function that was not asked for.
     """
-    given = {key.lower(): value.strip() for key, value in metadata.items()}
+    given = {key.lower(): value.strip() for key, value in metadata.items() if key.lower() in METADATA_KEYS}
     for function, settings in (("erase", _NEEDS_ERASE), ("upscale", _NEEDS_UPSCALE)):
         for setting in settings:
             if setting in given and function not in given:
@@ -64,7 +68,14 @@ def _erase(given: Mapping[str, str]) -> dict[str, Any] | None:
         return None
     if given["erase"] != "captions":
         raise InvalidRequestError("metadata erase must be captions", field="erase", allowed="captions")
-    settings: dict[str, Any] = {"captions": {"regions": [_region(text) for text in _parts(given.get("region", ""))]}}
+    if given.get("everything", "true") != "true":
+        raise InvalidRequestError("metadata everything must be true", field="everything", allowed="true")
+    captions = {
+        "erase_everything": "everything" in given,
+        "regions": _regions(given, "region"),
+        "keep": _regions(given, "keep"),
+    }
+    settings: dict[str, Any] = {"captions": captions}
     if "quality" in given:
         settings["quality"] = given["quality"]
     return settings
@@ -79,19 +90,13 @@ def _upscale(given: Mapping[str, str]) -> dict[str, Any] | None:
     return settings
 
 
-def _parts(text: str) -> list[str]:
-    return [part for part in text.split(";") if part.strip()]
-
-
-def _region(text: str) -> dict[str, float]:
+def _regions(given: Mapping[str, str], key: str) -> list[dict[str, float]]:
     names = ("x", "y", "width", "height")
-    values = text.split(",")
+    parts = [part for part in given.get(key, "").split(";") if part.strip()]
     try:
-        return dict(zip(names, (float(value) for value in values), strict=True))
+        return [dict(zip(names, map(float, part.split(",")), strict=True)) for part in parts]
     except ValueError as error:
-        raise InvalidRequestError(
-            "metadata region must be x,y,width,height in fractions 0-1", field="region"
-        ) from error
+        raise InvalidRequestError(f"metadata {key} must be x,y,width,height in fractions 0-1", field=key) from error
 
 
 def _number(text: str, key: str) -> int:

@@ -28,6 +28,8 @@ def test_the_metadata_say_what_to_do(deployment, land):
         "erase": "captions",
         "quality": "premium",
         "region": "0,0.8,1,0.2; 0,0,1,0.1",
+        "keep": "0.9,0,0.1,0.1",
+        "everything": "true",
         "upscale": "2",
         "bitrate-mbps": "20",
         "name": "episode 1",
@@ -42,6 +44,8 @@ def test_the_metadata_say_what_to_do(deployment, land):
     assert job.request.erase is not None
     assert job.request.erase.quality == "premium"
     assert [region.y for region in job.request.erase.captions.regions] == [0.8, 0.0]
+    assert [region.x for region in job.request.erase.captions.keep] == [0.9]
+    assert job.request.erase.captions.erase_everything
     assert job.request.upscale is not None
     assert job.request.upscale.bitrate_mbps == 20
     assert [execution["name"] for execution in deployment.executions()] == [job.job_id]
@@ -81,6 +85,10 @@ def test_a_job_that_was_recorded_but_not_started_is_started_by_the_next_event(de
         ({"erase": "captions", "region": "0,0.8,1"}, "x,y,width,height"),
         ({"erase": "captions", "region": "0,0.8,1,0.3"}, "inside the frame"),
         ({"erase": "captions", "region": "nan,0,1,1"}, "regions"),
+        ({"erase": "captions", "keep": "0,0.8,1"}, "metadata keep must be x,y,width,height"),
+        ({"erase": "captions", "everything": "yes", "region": "0,0,1,0.5"}, "everything must be true"),
+        ({"erase": "captions", "everything": "true"}, "at least one region"),
+        ({"upscale": "2", "keep": "0,0.8,1,0.2"}, "only with erase"),
         ({"upscale": "3"}, "factor"),
         ({"upscale": "twice"}, "whole number"),
         ({"upscale": "2", "bitrate-mbps": "101"}, "bitrate_mbps"),
