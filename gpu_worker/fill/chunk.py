@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,37 +83,44 @@ def fill_chunk(frames: Sequence[Surroundings], motions: Sequence[PairMotion], wa
         wanted: positions to fill; the others only lend pixels.
     """
     blocked = np.stack([frame.occlusion.blocked for frame in frames])
-    past = _trails(frames, motions, blocked, forward=True)
-    future = _trails(frames, motions, blocked, forward=False)
     stacks: list[Plane] = [np.stack([frame.planes[number] for frame in frames]) for number in range(3)]  # type: ignore[misc]
-    return [_blend(position, frames[position], (past[position], future[position]), stacks) for position in wanted]
+    # Trails are as large as the frames themselves: only those that are still needed are kept.
+    backwards = range(len(frames) - 1, wanted.start - 1, -1)
+    future = {
+        position: sources for position, sources in _trails(frames, motions, blocked, backwards) if position in wanted
+    }
+    return [
+        _blend(position, frames[position], (past, future.pop(position)), stacks)
+        for position, past in _trails(frames, motions, blocked, range(wanted.stop))
+        if position in wanted
+    ]
 
 
 def _trails(
-    frames: Sequence[Surroundings], motions: Sequence[PairMotion], blocked: NDArray[np.bool_], *, forward: bool
-) -> list[Sources]:
-    """Return each frame's sources in earlier frames (``forward``: carried on through time) or in later ones."""
-    order = range(len(frames)) if forward else range(len(frames) - 1, -1, -1)
-    sources = [no_sources(frame.occlusion) for frame in frames]
+    frames: Sequence[Surroundings], motions: Sequence[PairMotion], blocked: NDArray[np.bool_], order: range
+) -> Iterator[tuple[int, Sources]]:
+    """Yield the frames of ``order``, each with its sources in those before it in that order."""
+    forward = order.step > 0
+    previous: Sources | None = None
     for position in order:
-        neighbour = position - 1 if forward else position + 1
+        neighbour = position - order.step
         here = frames[position].occlusion
-        if here.is_empty or not 0 <= neighbour < len(frames):
-            continue
-        motion = motions[min(position, neighbour)]
-        outward, homeward = (motion.backward, motion.forward) if forward else (motion.forward, motion.backward)
-        dominant = motion.dominant_backward if forward else motion.dominant_forward
-        sources[position] = carry(
-            here,
-            frames[neighbour].occlusion,
-            sources[neighbour],
-            there_frame=neighbour,
-            outward=outward,
-            homeward=homeward,
-            dominant=dominant,
-            blocked=blocked,
-        )
-    return sources
+        sources = no_sources(here)
+        if previous is not None and not here.is_empty:
+            motion = motions[min(position, neighbour)]
+            outward, homeward = (motion.backward, motion.forward) if forward else (motion.forward, motion.backward)
+            sources = carry(
+                here,
+                frames[neighbour].occlusion,
+                previous,
+                there_frame=neighbour,
+                outward=outward,
+                homeward=homeward,
+                dominant=motion.dominant_backward if forward else motion.dominant_forward,
+                blocked=blocked,
+            )
+        previous = sources
+        yield position, sources
 
 
 def _blend(
