@@ -74,26 +74,32 @@ class _Samples:
     weights: FloatPlane
 
 
-def fill_chunk(frames: Sequence[Surroundings], motions: Sequence[PairMotion], wanted: range) -> list[Filled]:
+def fill_chunk(
+    frames: Sequence[Surroundings], estimates: Sequence[Sequence[PairMotion]], wanted: range
+) -> list[Filled]:
     """Fill the frames ``wanted`` of a chunk.
 
     Args:
         frames: neighbouring frames of one shot; all have one size.
-        motions: between each frame and the next, one fewer than ``frames``.
+        estimates: one or more estimates of the motion between each frame and the next, each one fewer than ``frames``;
+            where they differ, every pixel follows them as far as they explain the ring around it.
         wanted: positions to fill; the others only lend pixels.
     """
     blocked = np.stack([frame.occlusion.blocked for frame in frames])
     stacks: list[Plane] = [np.stack([frame.planes[number] for frame in frames]) for number in range(3)]  # type: ignore[misc]
     # Trails are as large as the frames themselves: only those that are still needed are kept.
     backwards = range(len(frames) - 1, wanted.start - 1, -1)
-    future = {
-        position: sources for position, sources in _trails(frames, motions, blocked, backwards) if position in wanted
-    }
-    return [
-        _blend(position, frames[position], (past, future.pop(position)), stacks)
-        for position, past in _trails(frames, motions, blocked, range(wanted.stop))
-        if position in wanted
+    future = [
+        {position: sources for position, sources in _trails(frames, motions, blocked, backwards) if position in wanted}
+        for motions in estimates
     ]
+    past = zip(*(_trails(frames, motions, blocked, range(wanted.stop)) for motions in estimates), strict=True)
+    filled = []
+    for position, here in enumerate(past):
+        if position in wanted:
+            directions = [*(sources for _, sources in here), *(trails.pop(position) for trails in future)]
+            filled.append(_blend(position, frames[position], directions, stacks))
+    return filled
 
 
 def _trails(
@@ -126,7 +132,7 @@ def _trails(
 def _blend(
     position: int,
     frame: Surroundings,
-    directions: tuple[Sources, Sources],
+    directions: Sequence[Sources],
     stacks: list[Plane],
 ) -> Filled:
     occlusion = frame.occlusion

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -22,9 +23,9 @@ __all__ = ["EraseReport", "erase", "plan_windows"]
 
 #: Frames without caption on each side of a caption that lend their pixels: one shows all, a few outvote its noise.
 LEND_FRAMES = 3
-#: Frames that are held at once: as many as fit into this, and no more than a long caption needs.
+#: Frames held at once: as many as fit into this, and no more than it takes to see a caption of four seconds whole.
 _MEMORY_BYTES = 500_000_000
-_MAX_WINDOW_FRAMES = 192
+_MAX_WINDOW_FRAMES = 128
 _MIN_WINDOW_FRAMES = 32
 #: Per pixel of a window's surroundings: two flows of two float16, the luma filled for them, the planes twice, the mask.
 _BYTES_PER_SURROUNDING_PIXEL = 14
@@ -86,9 +87,9 @@ def erase(
         frames: consecutive frames of the video or of a piece of it; ``Frame.index`` counts from the video's first.
         events: captions, with masks.
         shots: hard cuts are walls; frames outside all shots belong to none.
-        quality: Premium looks twice: the second time, motion is estimated on the first result.
+        quality: Premium looks twice: motion is estimated once more on the first result, and both estimates are used.
         report: is filled in while frames pass.
-        window_frames: frames looked at together; by default as many as fit into half a gigabyte, at most 192.
+        window_frames: frames looked at together; by default as many as fit into half a gigabyte, at most 128.
 
     Raises:
         ValueError: when an event's mask cannot be decoded.
@@ -116,8 +117,9 @@ def erase(
         wall = next((start for start in starts if start > frame.index), None)
         here = next((start for start in reversed(starts) if start <= frame.index), 0)
         before = [earlier for earlier in lent if earlier.index >= here]
-        window = stream.look(length, wall)
-        active = _active_length(window, lanes)
+        _return_freed_memory()
+        window = stream.look(min(length, _active_frames(frame.index, length, lanes) + LEND_FRAMES), wall)
+        active = _active_frames(frame.index, len(window), lanes)
         # A caption that does not end within the window is done by halves: the other half shows what is to come.
         core = window[: active if active < length else max(1, length // 2)]
         results = [_fill_lane(lane, before, window, len(core), report) for lane in lanes]
@@ -128,6 +130,13 @@ def erase(
             stream.take()
             lent.append(done)
             yield done, tuple(result[position] for result in results if position in result)
+
+
+def _return_freed_memory() -> None:
+    """Hand back what is free: glibc keeps it per thread, and what detection or the last window left is never reused."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 class _Stream:
@@ -173,11 +182,12 @@ def _affordable_frames(frame: Frame, lanes: list[_Lane]) -> int:
     return max(_MIN_WINDOW_FRAMES, min(_MAX_WINDOW_FRAMES, _MEMORY_BYTES // bytes_per_frame))
 
 
-def _active_length(core: list[Frame], lanes: list[_Lane]) -> int:
-    for position, frame in enumerate(core):
-        if not any(lane.window.is_active(frame.index) for lane in lanes):
-            return position
-    return len(core)
+def _active_frames(first_index: int, limit: int, lanes: list[_Lane]) -> int:
+    """Return for how many frames on end, up to ``limit``, a caption is on screen."""
+    for count in range(limit):
+        if not any(lane.window.is_active(first_index + count) for lane in lanes):
+            return count
+    return limit
 
 
 def _fill_lane(
@@ -239,13 +249,13 @@ def _fill_run(lane: _Lane, frames: list[tuple[int, Surroundings]], first: int, r
             lane.motions[next_index] = lane.estimator.estimate(view, lane.views[next_index])
         motions.append(lane.motions[next_index])
     if lane.second_estimator is None:
-        return fill_chunk(pictures, motions, wanted)
+        return fill_chunk(pictures, [motions], wanted)
     guides = [
         View(_luma8(result.surroundings), result.surroundings.occlusion)
-        for result in fill_chunk(pictures, motions, range(len(pictures)))
+        for result in fill_chunk(pictures, [motions], range(len(pictures)))
     ]
     second = [lane.second_estimator.estimate(*pair) for pair in pairwise(guides)]
-    return fill_chunk(pictures, second, wanted)
+    return fill_chunk(pictures, [motions, second], wanted)
 
 
 def _luma8(surroundings: Surroundings) -> NDArray[np.uint8]:

@@ -140,9 +140,10 @@ def test_colour_that_bled_out_of_the_letters_goes_too(captioned):
 
 
 def test_premium_looks_twice_and_is_no_worse(captioned):
-    _, clean, frames, event = captioned
+    step, clean, frames, event = captioned
     normal = psnr(erased(frames, (event,), shots(0, end=44)), clean, event)
-    assert psnr(erased(frames, (event,), shots(0, end=44), Quality.PREMIUM), clean, event) > normal - 0.3
+    premium = psnr(erased(frames, (event,), shots(0, end=44), Quality.PREMIUM), clean, event)
+    assert premium > normal + (0.3 if step else -0.1)
 
 
 def test_the_result_hardly_depends_on_how_much_is_looked_at_together(captioned):
