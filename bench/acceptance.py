@@ -31,7 +31,11 @@ from domain.limits import MIN_SIDE
 
 CLIPS = Path(__file__).resolve().parents[2] / "shared" / "data" / "clips" / "captioned"
 #: Where the captions are not at the bottom: X,Y,WIDTH,HEIGHT as fractions.
-REGIONS = {"zh_vertical_ad_A.mp4": "0,0.1,1,0.3", "zh_vertical_ad_B.mp4": "0,0.1,1,0.3"}
+REGIONS = {
+    "zh_vertical_ad_A.mp4": "0,0.1,1,0.3",
+    "zh_vertical_ad_B.mp4": "0,0.1,1,0.3",
+    "zh_caption_strip_1120x90.mp4": "0,0,1,1",
+}
 _STRIP_ROWS = 6
 _COLUMNS = (
     *("clip", "size", "frames", "pts drift", "audio", "faststart", "captions"),
