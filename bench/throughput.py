@@ -66,7 +66,8 @@ def plain_transcode(clip: Path, target: Path) -> float:
 def run_child(arguments: Sequence[str]) -> tuple[float, float]:
     """Run ``python -m gpu_worker ...``; return (wall seconds, peak resident memory in MB)."""
     started = time.monotonic()
-    child = subprocess.Popen([sys.executable, "-m", "gpu_worker", *arguments], stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "gpu_worker", *arguments]
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode != 0:
