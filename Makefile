@@ -14,7 +14,7 @@ BITRATE_MBPS ?=
 OUT ?= out
 PORT ?= 0
 
-.PHONY: help run serve setup test fast-test lint types architecture acceptance throughput bench-erase openapi requirements clean
+.PHONY: help run serve setup test fast-test lint types architecture acceptance formats-table throughput bench-erase openapi requirements clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -73,6 +73,10 @@ clean:  ## remove what the targets above made
 
 acceptance: setup  ## the captioned clips of ../shared through the service, checked by an independent PP-OCR (minutes)
 	$(VENV)/bin/python -m bench.acceptance --out build/acceptance
+
+formats-table: setup  ## every sample format of ../shared through upscale, and the MP4 ones through erase (minutes)
+	PYTHONPATH=. $(VENV)/bin/python tests/media/formats_table.py
+	PYTHONPATH=. $(VENV)/bin/python tests/media/formats_table.py --function erase
 
 throughput: setup  ## speed and memory at 720p beside a plain transcode: CLIP=... (minutes)
 	$(VENV)/bin/python -m bench.throughput "$(CLIP)" --seconds 10 --seconds 100
