@@ -80,8 +80,9 @@ def erase(
 ) -> Iterator[tuple[Frame, tuple[Patch, ...]]]:
     """Yield every frame with its patches, one per window that has a caption on screen.
 
-    Memory is bounded: at most ``window_frames + LEND_FRAMES`` frames and their motion are held at a time. Pixels
-    outside the captions' masks are bit-identical to the frame's. No pixel comes from another shot.
+    Memory is bounded: at most ``window_frames + LEND_FRAMES`` frames and their motion are held at a time. Luma outside
+    the captions' masks is bit-identical to the frame's, and so is chroma more than ``CHROMA_BLEED`` samples away from
+    them. No pixel comes from another shot.
 
     Args:
         frames: consecutive frames of the video or of a piece of it; ``Frame.index`` counts from the video's first.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from av.error import BlockingIOError as NeedsMoreInputError
 from av.error import EOFError as DrainedError
@@ -59,15 +60,7 @@ def _pulled(graph: Graph, waiting: list[Frame]) -> Iterator[Frame]:
             return
         source = waiting.pop(0)
         y, u, v = plane_arrays(picture, source.bit_depth)
-        yield Frame(
-            index=source.index,
-            pts=source.pts,
-            time_base=source.time_base,
-            y=y,
-            u=u,
-            v=v,
-            bit_depth=source.bit_depth,
-        )
+        yield replace(source, y=y, u=u, v=v, interlaced=False)
 
 
 def _graph(picture: VideoFrame, node: tuple[str, str]) -> Graph:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -98,16 +98,7 @@ def apply_patches(frame: Frame, patches: Iterable[Patch]) -> Frame:
         columns = slice(box.x0 // 2, box.x0 // 2 + patch.u.shape[1])
         u[rows, columns] = patch.u
         v[rows, columns] = patch.v
-    return Frame(
-        index=frame.index,
-        pts=frame.pts,
-        time_base=frame.time_base,
-        y=y,
-        u=u,
-        v=v,
-        bit_depth=frame.bit_depth,
-        interlaced=frame.interlaced,
-    )
+    return replace(frame, y=y, u=u, v=v)
 
 
 class _PatchReader:
