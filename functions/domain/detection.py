@@ -43,11 +43,27 @@ class Shot(_Record):
     start_pts: int
 
 
+class Plate(_Record):
+    """A translucent rectangle that a caption stands on, the same in every frame of its life.
+
+    Inside ``box`` each pixel outside the caption's mask is ``(1 - opacity) * clean + opacity * colour``, where the
+    colour is ``y``, ``u``, ``v`` in 8-bit levels: what was behind can be worked out from what is seen.
+    """
+
+    box: Box
+    opacity: float = Field(gt=0, lt=1)
+    y: float = Field(ge=0, le=255)
+    u: float = Field(ge=0, le=255)
+    v: float = Field(ge=0, le=255)
+
+
 class CaptionEvent(_Record):
     """One caption on screen.
 
     ``mask_png`` is a base64 PNG of 8-bit grey, the size of ``box``: 0 outside the mask, 255 inside (glyph, outline,
-    shadow, codec halo). ``text`` is empty where nothing could be read.
+    shadow, codec halo). With a ``plate``, whose box lies inside ``box``, the mask holds what must be filled (the
+    plate's edge too, with its codec halo) and the rest of the plate can be worked out; without one, the mask holds all
+    that the caption changed. ``text`` is empty where nothing could be read.
     """
 
     index: int = Field(ge=0)
@@ -57,6 +73,7 @@ class CaptionEvent(_Record):
     end_seconds: float
     box: Box
     mask_png: str
+    plate: Plate | None = None
     text: str = ""
     confidence: float = Field(default=0.0, ge=0, le=1)
 

@@ -173,11 +173,19 @@ def _overlap(first: Box, second: Box) -> bool:
 
 
 def _clipped(event: CaptionEvent, boxes: Sequence[Box]) -> CaptionEvent | None:
-    """Return the event without the pixels of ``boxes``, its box shrunk to what is left; None where that is nothing."""
+    """Return the event without the pixels of ``boxes``, its box shrunk to what is left; None where that is nothing.
+
+    A plate of which a part is kept is no rectangle any more: the rest of it is filled.
+    """
     if not boxes:
         return event
     origin = event.box
     mask = decode_mask(event).copy()
+    plate = event.plate
+    if plate is not None and any(_overlap(plate.box, box) for box in boxes):
+        inside = plate.box
+        mask[inside.y0 - origin.y0 : inside.y1 - origin.y0, inside.x0 - origin.x0 : inside.x1 - origin.x0] = True
+        plate = None
     for box in boxes:
         rows = slice(max(0, box.y0 - origin.y0), max(0, box.y1 - origin.y0))
         mask[rows, max(0, box.x0 - origin.x0) : max(0, box.x1 - origin.x0)] = False
@@ -187,4 +195,4 @@ def _clipped(event: CaptionEvent, boxes: Sequence[Box]) -> CaptionEvent | None:
     y0, y1 = int(rows_left[0]), int(rows_left[-1]) + 1
     x0, x1 = int(columns_left[0]), int(columns_left[-1]) + 1
     left = Box(x0=origin.x0 + x0, y0=origin.y0 + y0, x1=origin.x0 + x1, y1=origin.y0 + y1)
-    return event.model_copy(update={"box": left, "mask_png": mask_png(mask[y0:y1, x0:x1])})
+    return event.model_copy(update={"box": left, "mask_png": mask_png(mask[y0:y1, x0:x1]), "plate": plate})

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from domain.detection import Box, CaptionEvent, Shot
+from domain.detection import Box, CaptionEvent, Plate, Shot
 from domain.regions import Region, TimeRange
 from gpu_worker.fill.windows import decode_mask
 from gpu_worker.stages.captions_text import displayed_box
@@ -66,6 +66,18 @@ def test_kept_pixels_and_their_colour_leave_the_mask() -> None:
     assert covered[60:90, 20:36].all()
     assert not covered[:, 36:].any()
     assert (event.index, event.text) == (0, "words")
+
+
+def test_a_plate_of_which_a_part_is_kept_is_filled() -> None:
+    plate = Plate(box=Box(x0=24, y0=62, x1=58, y1=88), opacity=0.5, y=16, u=128, v=128)
+    edge = np.ones((BOX.height, BOX.width), dtype=bool)
+    edge[6:24, 8:34] = False
+    caption = _event().model_copy(update={"plate": plate, "mask_png": mask_png(edge)})
+    (whole,) = without_kept((caption,), (Region(x=0, y=0, width=1, height=0.2),), FACTS, SECONDS)
+    assert (whole.plate, whole.mask_png) == (plate, caption.mask_png)
+    (event,) = without_kept((caption,), (_right(),), FACTS, SECONDS)
+    assert event.plate is None
+    assert _covered(event)[60:90, 20:36].all()
 
 
 def test_an_event_is_split_where_the_keeping_begins_and_ends() -> None:
