@@ -44,13 +44,17 @@ class Shot(_Record):
 
 
 class Plate(_Record):
-    """A translucent rectangle that a caption stands on, the same in every frame of its life.
+    """A translucent rectangle that a caption stands on.
 
-    Inside ``box`` each pixel outside the caption's mask is ``(1 - opacity) * clean + opacity * colour``, where the
-    colour is ``y``, ``u``, ``v`` in 8-bit levels: what was behind can be worked out from what is seen.
+    From ``start_frame`` to ``end_frame`` (exclusive) each pixel of ``box`` outside the caption's mask is
+    ``(1 - opacity) * clean + opacity * colour``, where the colour is ``y``, ``u``, ``v`` in 8-bit levels: what was
+    behind can be worked out from what is seen. In the rest of the caption's life the plate fades in or out: there all
+    of ``box`` is to be filled.
     """
 
     box: Box
+    start_frame: int = Field(ge=0)
+    end_frame: int = Field(gt=0)
     opacity: float = Field(gt=0, lt=1)
     y: float = Field(ge=0, le=255)
     u: float = Field(ge=0, le=255)

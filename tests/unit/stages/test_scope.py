@@ -69,7 +69,7 @@ def test_kept_pixels_and_their_colour_leave_the_mask() -> None:
 
 
 def test_a_plate_of_which_a_part_is_kept_is_filled() -> None:
-    plate = Plate(box=Box(x0=24, y0=62, x1=58, y1=88), opacity=0.5, y=16, u=128, v=128)
+    plate = Plate(box=Box(x0=24, y0=62, x1=58, y1=88), start_frame=0, end_frame=10, opacity=0.5, y=16, u=128, v=128)
     edge = np.ones((BOX.height, BOX.width), dtype=bool)
     edge[6:24, 8:34] = False
     caption = _event().model_copy(update={"plate": plate, "mask_png": mask_png(edge)})
