@@ -84,8 +84,9 @@ def routes_of(template: Template) -> tuple[Route, ...]:
 
 
 def create(template: Template, aws: LocalAws) -> None:
-    """Create tables, bucket, roles, queues, Batch, state machine and rules."""
+    """Create tables, keys, bucket, roles, queues, Batch, state machine and rules."""
     _create_tables(template, aws.client("dynamodb"))
+    _create_keys(template, aws.client("kms"))
     _create_roles(template, aws.client("iam"))
     _create_buckets(template, aws.client("s3"))
     _create_batch(template, aws.client("batch"))
@@ -101,6 +102,13 @@ def _create_tables(template: Template, dynamodb: Any) -> None:
         )
         if expiry := table.properties.get("TimeToLiveSpecification"):
             dynamodb.update_time_to_live(TableName=table.name, TimeToLiveSpecification=expiry)
+
+
+def _create_keys(template: Template, kms: Any) -> None:
+    # By alias: KMS chooses the keys' own IDs, and the functions know only the alias.
+    for alias in template.resources("AWS::KMS::Alias"):
+        key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+        kms.create_alias(AliasName=alias.name, TargetKeyId=key_id)
 
 
 def _create_roles(template: Template, iam: Any) -> None:

@@ -6,7 +6,6 @@ functions.
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 from pydantic import BaseModel
 
-from domain.errors import InvalidRequestError, InvalidTransitionError, JobNotFoundError
+from domain import cursor as cursors
+from domain.errors import InvalidTransitionError, JobNotFoundError
 from domain.job import Job, JobError, JobStatus, ObjectRef, ResultFacts, SourceFacts, Stage, sources_of
 
 if TYPE_CHECKING:
@@ -246,17 +246,16 @@ def _list_key(job: Job) -> _Item:
 
 
 def _encode_cursor(key: Mapping[str, AttributeValueTypeDef]) -> str:
-    place = [key["created_at"]["S"], key["job_id"]["S"]]
-    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
+    return cursors.encode(key["created_at"]["S"], key["job_id"]["S"])
 
 
 def _decode_cursor(cursor: str, owner: str) -> _Item:
+    created_at, job_id = cursors.decode(cursor, 2)
     try:
-        created_at, job_id = json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
         # The owner is never taken from the cursor: it would open other people's lists.
-        return {"owner": {"S": owner}, "created_at": _time(_parse_time(created_at)), "job_id": {"S": str(job_id)}}
-    except (ValueError, TypeError) as error:
-        raise InvalidRequestError("the cursor is none that a listing gave", field="cursor") from error
+        return {"owner": {"S": owner}, "created_at": _time(_parse_time(created_at)), "job_id": {"S": job_id}}
+    except ValueError as error:
+        raise cursors.unknown_cursor() from error
 
 
 def _parse_time(text: str) -> datetime:

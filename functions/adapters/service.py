@@ -17,9 +17,11 @@ from adapters.jobs_table import JobsTable
 from adapters.links import LinkSigner, Signer
 from adapters.media_bucket import MediaBucket
 from adapters.processing import Processing
+from adapters.secret_box import SecretBox
 from adapters.settings import Settings, process_settings
 from adapters.source_fetcher import SourceFetcher, connect_by_system, resolve_by_system
 from adapters.submission import Submission
+from adapters.tenant_table import TenantTable
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -66,6 +68,11 @@ class Service:
         return JobsTable(self._client("dynamodb"), self._settings.jobs_table)
 
     @cached_property
+    def secrets(self) -> SecretBox:
+        """Sealed secrets."""
+        return SecretBox(self._client("kms"), self._settings.secrets_key)
+
+    @cached_property
     def media(self) -> MediaBucket:
         """The bucket."""
         return MediaBucket(self.s3, self._settings.media_bucket, self._settings.source_buckets)
@@ -103,6 +110,10 @@ class Service:
         from adapters.once_per_key import OncePerKey  # noqa: PLC0415 - a tenth of a second that one function needs
 
         return OncePerKey(self._client("dynamodb"), self._settings.idempotency_table)
+
+    @cached_property
+    def _tenants(self) -> TenantTable:
+        return TenantTable(self._client("dynamodb"), self._settings.tenant_table)
 
     @cached_property
     def _fetcher(self) -> SourceFetcher:

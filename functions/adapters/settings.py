@@ -22,6 +22,8 @@ class Settings(BaseModel):
 
     jobs_table: _Name
     idempotency_table: _Name
+    tenant_table: _Name
+    secrets_key: _Name
     media_bucket: _Name
     source_buckets: frozenset[str]
     job_queue: _Name
