@@ -22,14 +22,15 @@ CHROMA_BLEED = 2
 RING = 4
 
 
-def plan_windows(events: tuple[CaptionEvent, ...], width: int, height: int) -> tuple[Box, ...]:
+def plan_windows(events: tuple[CaptionEvent, ...], width: int, height: int, growth: int = 0) -> tuple[Box, ...]:
     """Return the boxes that patches will have: disjoint, each holding the captions that touch it.
 
-    ``x0`` and ``y0`` are even; the far edges are even or the frame's own. Ordered from top to bottom.
+    ``x0`` and ``y0`` are even; the far edges are even or the frame's own. Ordered from top to bottom. ``growth`` is how
+    many pixels a caption's mask may yet grow.
     """
     boxes: list[Box] = []
     for event in events:
-        grown = _even(event.box, width, height)
+        grown = _even(event.box, width, height, growth)
         # A join may reach a box that was apart before.
         while touching := [box for box in boxes if _touch(box, grown)]:
             for box in touching:
@@ -39,8 +40,8 @@ def plan_windows(events: tuple[CaptionEvent, ...], width: int, height: int) -> t
     return tuple(sorted(boxes, key=lambda box: (box.y0, box.x0)))
 
 
-def _even(box: Box, width: int, height: int) -> Box:
-    bleed = 2 * CHROMA_BLEED
+def _even(box: Box, width: int, height: int, growth: int) -> Box:
+    bleed = 2 * CHROMA_BLEED + growth
     return Box(
         x0=max(0, box.x0 - bleed) // 2 * 2,
         y0=max(0, box.y0 - bleed) // 2 * 2,
@@ -159,6 +160,7 @@ class Window:
             x1=min(width, box.x1 + margin),
             y1=min(height, box.y1 + margin),
         )
+        self._frame_size = width, height
         self._events = tuple(event for event in events if _inside(event.box, box))
         self._occlusions: dict[tuple[int, ...], Occlusion] = {}
 
@@ -166,11 +168,27 @@ class Window:
         """Tell whether any caption of the window is on screen."""
         return any(event.start_frame <= frame_index < event.end_frame for event in self._events)
 
+    def events_at(self, frame_index: int) -> tuple[CaptionEvent, ...]:
+        """Return the captions of the window that are on screen."""
+        return tuple(event for event in self._events if event.start_frame <= frame_index < event.end_frame)
+
+    def with_event(self, event: CaptionEvent) -> Window:
+        """Return the window with ``event`` in the place of the one that has its index."""
+        events = tuple(event if old.index == event.index else old for old in self._events)
+        return Window(self.box, events, *self._frame_size)
+
+    def mask_of(self, event: CaptionEvent) -> NDArray[np.bool_]:
+        """Return what one caption covers of the surroundings, (h, w)."""
+        return self._occlusion_of((self._events.index(event),)).mask
+
     def occlusion(self, frame_index: int) -> Occlusion:
         """Return what is covered in one frame."""
         active = tuple(
             number for number, event in enumerate(self._events) if event.start_frame <= frame_index < event.end_frame
         )
+        return self._occlusion_of(active)
+
+    def _occlusion_of(self, active: tuple[int, ...]) -> Occlusion:
         if active not in self._occlusions:
             # Only neighbours in time ask for the same set again: the oldest goes, so that memory stays bounded.
             while len(self._occlusions) >= 8:

@@ -1,0 +1,183 @@
+"""One window of the picture as it is filled: what is remembered from chunk to chunk, and how a chunk is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from itertools import pairwise
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.detection import Box
+from gpu_worker.fill.chunk import Filled, Surroundings, fill_chunk
+from gpu_worker.fill.motion import MotionEstimator, PairMotion, View
+from gpu_worker.fill.windows import Occlusion, Window
+from gpu_worker.video.frame import Frame, Patch, Plane
+
+#: Frames without caption on each side of a caption that lend their pixels: one shows all, a few outvote its noise.
+LEND_FRAMES = 3
+
+
+class Method(Enum):
+    """How a window is filled: what frames reveal, in one pass or two, or only what lies beside."""
+
+    NORMAL = auto()
+    PREMIUM = auto()
+    BESIDE = auto()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Done:
+    """One frame of one window without captions.
+
+    ``pixels`` are masked and, of these, revealed; ``pixels_of`` the same of each caption, by its index.
+    ``outside_difference`` is the largest change, in levels, of a sample that no mask covers: 0, or something is wrong.
+    """
+
+    patch: Patch
+    pixels: tuple[int, int]
+    pixels_of: dict[int, tuple[int, int]]
+    outside_difference: int
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """One window and what it remembers from chunk to chunk: bounded by a chunk's length."""
+
+    window: Window
+    method: Method
+    estimator: MotionEstimator | None
+    second_estimator: MotionEstimator | None
+    views: dict[int, View] = field(default_factory=dict)
+    motions: dict[int, PairMotion] = field(default_factory=dict)
+    #: The last frame filled, which lends the pixels that were revealed before it.
+    carried: tuple[int, Surroundings] | None = None
+
+    def forget_before(self, frame_index: int) -> None:
+        """Let go of what only earlier frames need."""
+        self.views = {index: view for index, view in self.views.items() if index >= frame_index - 1}
+        self.motions = {index: motion for index, motion in self.motions.items() if index >= frame_index}
+
+
+def open_lane(window: Window, method: Method) -> Lane:
+    """Return a lane that remembers nothing yet."""
+    size = window.surroundings.height, window.surroundings.width
+    premium = method is Method.PREMIUM
+    return Lane(
+        window=window,
+        method=method,
+        estimator=None if method is Method.BESIDE else MotionEstimator(*size, thorough=premium),
+        second_estimator=MotionEstimator(*size, thorough=True, holes_are_seen=True) if premium else None,
+    )
+
+
+def fill_lane(lane: Lane, before: list[Frame], window: list[Frame], positions: Iterable[int]) -> dict[int, Done]:
+    """Fill one window on those of ``positions`` that have a caption; return them by position in the frames looked at."""
+    done: dict[int, Done] = {}
+    active = [position for position in positions if lane.window.is_active(window[position].index)]
+    for run in _runs(active):
+        cut_frames, first = _with_lenders(lane, before, window, run)
+        filled = _fill_run(lane, cut_frames, first, run)
+        for position, result in zip(range(run.start, run.stop), filled, strict=True):
+            done[position] = _done(lane.window, window[position], result)
+        last = window[run.stop - 1]
+        lane.carried = (last.index, _lender(filled[-1]))
+        lane.forget_before(last.index + 1)
+    return done
+
+
+def _done(window: Window, frame: Frame, filled: Filled) -> Done:
+    occlusion = filled.surroundings.occlusion
+    pixels_of = {}
+    for event in window.events_at(frame.index):
+        mask = window.mask_of(event)
+        pixels_of[event.index] = int(mask.sum()), int((mask & filled.revealed).sum())
+    pixels = int(occlusion.mask.sum()), int((occlusion.mask & filled.revealed).sum())
+    untouched = (~occlusion.mask, ~occlusion.chroma_mask, ~occlusion.chroma_mask)
+    source = _cut((frame.y, frame.u, frame.v), window.surroundings)
+    changes = [
+        int(cv2.absdiff(old, new)[same].max(initial=0))
+        for old, new, same in zip(source, filled.surroundings.planes, untouched, strict=True)
+    ]
+    return Done(_patch(window, filled.surroundings), pixels, pixels_of, max(changes))
+
+
+def _runs(positions: list[int]) -> list[range]:
+    runs: list[range] = []
+    for position in positions:
+        if runs and runs[-1].stop == position:
+            runs[-1] = range(runs[-1].start, position + 1)
+        else:
+            runs.append(range(position, position + 1))
+    return runs
+
+
+def _with_lenders(
+    lane: Lane, before: list[Frame], window: list[Frame], run: range
+) -> tuple[list[tuple[int, Surroundings]], int]:
+    """Return the frames of a run with those that lend it pixels, and the position of the run's first among them."""
+    earlier = (before + window[: run.start])[-LEND_FRAMES:]
+    until = run.stop
+    while until < len(window) and lane.window.is_active(window[until].index):
+        until += 1
+    later = window[run.stop : min(len(window), until + LEND_FRAMES)]
+    frames = [(frame.index, _surroundings(lane.window, frame)) for frame in earlier]
+    if frames and lane.carried is not None and lane.carried[0] == frames[-1][0]:
+        # What was filled a moment ago knows the pixels that were revealed long ago; older frames add nothing.
+        frames = [lane.carried]
+    first = len(frames)
+    frames += [(frame.index, _surroundings(lane.window, frame)) for frame in window[run.start : run.stop] + later]
+    return frames, first
+
+
+def _fill_run(lane: Lane, frames: list[tuple[int, Surroundings]], first: int, run: range) -> list[Filled]:
+    wanted = range(first, first + len(run))
+    pictures = [surroundings for _, surroundings in frames]
+    if lane.estimator is None:
+        return [fill_chunk([pictures[position]], [[]], range(1))[0] for position in wanted]
+    motions = []
+    for (index, earlier), (next_index, later) in pairwise(frames):
+        if next_index not in lane.motions:
+            view = lane.views.get(index) or earlier.view()
+            lane.views[next_index] = later.view()
+            lane.motions[next_index] = lane.estimator.estimate(view, lane.views[next_index])
+        motions.append(lane.motions[next_index])
+    if lane.second_estimator is None:
+        return fill_chunk(pictures, [motions], wanted)
+    guides = [
+        View(_luma8(result.surroundings), result.surroundings.occlusion)
+        for result in fill_chunk(pictures, [motions], range(len(pictures)))
+    ]
+    second = [lane.second_estimator.estimate(*pair) for pair in pairwise(guides)]
+    return fill_chunk(pictures, [motions, second], wanted)
+
+
+def _luma8(surroundings: Surroundings) -> NDArray[np.uint8]:
+    return (surroundings.y >> (surroundings.bit_depth - 8)).astype(np.uint8)
+
+
+def _lender(filled: Filled) -> Surroundings:
+    """Return a filled frame as a source: covered only where nothing was revealed."""
+    done = filled.surroundings
+    return Surroundings(done.y, done.u, done.v, done.bit_depth, Occlusion(~filled.revealed))
+
+
+def _cut(planes: tuple[Plane, Plane, Plane], box: Box) -> tuple[Plane, Plane, Plane]:
+    luma = (slice(box.y0, box.y1), slice(box.x0, box.x1))
+    chroma = (slice(box.y0 // 2, (box.y1 + 1) // 2), slice(box.x0 // 2, (box.x1 + 1) // 2))
+    y, u, v = planes
+    return y[luma].copy(), u[chroma].copy(), v[chroma].copy()
+
+
+def _surroundings(window: Window, frame: Frame) -> Surroundings:
+    planes = _cut((frame.y, frame.u, frame.v), window.surroundings)
+    return Surroundings(*planes, frame.bit_depth, window.occlusion(frame.index))
+
+
+def _patch(window: Window, filled: Surroundings) -> Patch:
+    around, box = window.surroundings, window.box
+    inner = Box(x0=box.x0 - around.x0, y0=box.y0 - around.y0, x1=box.x1 - around.x0, y1=box.y1 - around.y0)
+    return Patch(box, *_cut(filled.planes, inner))
