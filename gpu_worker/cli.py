@@ -40,7 +40,7 @@ from gpu_worker.progress_bar import ProgressBar
 from gpu_worker.stages.job import StageJob
 from gpu_worker.stages.pipeline import WORKER_STAGES, run_all, run_stage
 from gpu_worker.stages.preview import TIMELINE_NAME, write_preview
-from gpu_worker.upscaling.upscaler import DEFAULT_UPSCALER, UPSCALERS
+from gpu_worker.upscaling.upscaler import AUTOMATIC, upscaler_names
 from gpu_worker.video.capabilities import missing_codecs
 from gpu_worker.video.encoders import nvenc_works
 from gpu_worker.video.source import probe_video
@@ -165,7 +165,12 @@ def _add_captions(command: argparse.ArgumentParser) -> None:
 
 def _add_upscaling(command: argparse.ArgumentParser) -> None:
     command.add_argument("--bitrate-mbps", type=int, default=DEFAULT_BITRATE_MBPS, metavar="N", help="1-100")
-    command.add_argument("--model", choices=sorted(UPSCALERS), default=DEFAULT_UPSCALER, metavar="NAME")
+    command.add_argument(
+        "--model",
+        default=AUTOMATIC,
+        metavar="NAME",
+        help=f"{', '.join(upscaler_names())}, or the path of a network of your own (.onnx)",
+    )
 
 
 def _add_device(command: argparse.ArgumentParser) -> None:
@@ -357,6 +362,6 @@ def _models(_options: argparse.Namespace) -> int:
         except ModelError:
             place = "not installed"
         print(f"{card.name}\t{card.task}\t{card.licence}\t{card.sha256[:12]}\t{place}")
-    for name in sorted(UPSCALERS):
-        print(f"{name}\tupscaler{' (default)' if name == DEFAULT_UPSCALER else ''}")
+    for name in upscaler_names():
+        print(f"{name}\tupscaler{' (default)' if name == AUTOMATIC else ''}")
     return EXIT_DONE

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from enum import StrEnum
+from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from domain.errors import InvalidRequestError
 from gpu_worker.inference.model_store import ModelError, verified_path
 
 
@@ -26,6 +29,14 @@ class DeviceUnavailableError(ModelError):
     """Raised when CUDA was asked for and is not really there; falling back in silence would cost hours."""
 
 
+class DeviceMemoryError(ModelError):
+    """Raised when the device has not the memory for what was put in; smaller pieces may fit."""
+
+
+#: How onnxruntime's allocators say that memory ran out; they have no exception type for it.
+_OUT_OF_MEMORY = re.compile(r"out of memory|failed to allocate|AllocateRaw|bad_alloc", re.IGNORECASE)
+
+
 class Session:
     """One network with one input and one output, both float32."""
 
@@ -39,13 +50,37 @@ class Session:
         return str(self._inner.get_providers()[0])
 
     @property
+    def is_simple(self) -> bool:
+        """Tell whether there is exactly one input and one output."""
+        return len(self._inner.get_inputs()) == 1 == len(self._inner.get_outputs())
+
+    @property
+    def input_type(self) -> str:
+        """Type of the only input, as ONNX writes it: ``tensor(float)``."""
+        return str(self._inner.get_inputs()[0].type)
+
+    @property
+    def input_shape(self) -> tuple[int | None, ...]:
+        """Shape of the only input; None where any length will do."""
+        return tuple(side if isinstance(side, int) else None for side in self._inner.get_inputs()[0].shape)
+
+    @property
     def metadata(self) -> dict[str, str]:
         """Key-value pairs that the model file carries."""
         return dict(self._inner.get_modelmeta().custom_metadata_map)
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the network's only output for its only input."""
-        outputs: list[NDArray[np.float32]] = self._inner.run(None, {self._input_name: batch})
+        """Return the network's only output for its only input.
+
+        Raises:
+            DeviceMemoryError: when the batch is too large for the device.
+        """
+        try:
+            outputs: list[NDArray[np.float32]] = self._inner.run(None, {self._input_name: batch})
+        except Exception as error:
+            if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)):
+                raise DeviceMemoryError(f"the network cannot take {batch.shape} at once") from error
+            raise
         return outputs[0]
 
 
@@ -67,7 +102,30 @@ def open_session(model_name: str, device: Device = Device.CPU, threads: int | No
         ModelError: when the model is unknown, missing or damaged.
         DeviceUnavailableError: when ``device`` cannot be had.
     """
-    path = verified_path(model_name)
+    return _open(verified_path(model_name), device, threads)
+
+
+def open_file(path: Path, device: Device = Device.CPU, threads: int | None = None) -> Session:
+    """Open a user's own network.
+
+    Raises:
+        InvalidRequestError: when the file is not there or holds no network with one input and one output.
+        DeviceUnavailableError: when ``device`` cannot be had.
+    """
+    if not path.is_file():
+        raise InvalidRequestError(f"there is no file {path}")
+    try:
+        session = _open(path, device, threads)
+    except ModelError:
+        raise
+    except Exception as error:
+        raise InvalidRequestError(f"{path.name} is no network that onnxruntime can run") from error
+    if not session.is_simple:
+        raise InvalidRequestError(f"{path.name} has not exactly one input and one output")
+    return session
+
+
+def _open(path: Path, device: Device, threads: int | None) -> Session:
     if device not in available_devices():
         raise DeviceUnavailableError(f"onnxruntime here was built without {device.value}; install onnxruntime-gpu")
     options = ort.SessionOptions()
@@ -79,5 +137,5 @@ def open_session(model_name: str, device: Device = Device.CPU, threads: int | No
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = Session(ort.InferenceSession(str(path), options, providers=[_PROVIDERS[device]]))
     if session.provider != _PROVIDERS[device]:
-        raise DeviceUnavailableError(f"{model_name} was to run on {device.value}; onnxruntime chose {session.provider}")
+        raise DeviceUnavailableError(f"{path.name} was to run on {device.value}; onnxruntime chose {session.provider}")
     return session

@@ -17,7 +17,7 @@ from domain.regions import Region
 from domain.work_order import Plan, Segment, WorkOrder
 from gpu_worker.captions.finder import CaptionFinder
 from gpu_worker.inference.session import Device
-from gpu_worker.upscaling.upscaler import DEFAULT_UPSCALER
+from gpu_worker.upscaling.upscaler import AUTOMATIC
 from gpu_worker.video.frame import Frame
 from gpu_worker.video.source import VideoFacts
 from gpu_worker.workspace import Workspace
@@ -65,7 +65,7 @@ class StageJob:
     order: WorkOrder
     report_progress: Callable[[StageProgress], None]
     device: Device = Device.CPU
-    upscaler_name: str = DEFAULT_UPSCALER
+    upscaler_name: str = AUTOMATIC
     open_finder: FinderFactory = open_caption_finder
 
     def detection(self) -> Detection:

@@ -30,9 +30,14 @@ class LanczosUpscaler:
     def upscale(self, planes: tuple[Plane, Plane, Plane], bit_depth: int) -> tuple[Plane, Plane, Plane]:
         """Return planes of twice the size; see ``Upscaler``."""
         y, u, v = planes
-        height, width = y.shape
-        chroma = [_doubled(plane, _LEFT_SITED_PHASES, bit_depth)[:height, :width] for plane in (u, v)]
-        return _doubled(y, _CENTRED_PHASES, bit_depth), chroma[0], chroma[1]
+        return _doubled(y, _CENTRED_PHASES, bit_depth), *double_chroma(u, v, y.shape, bit_depth)
+
+
+def double_chroma(u: Plane, v: Plane, luma_shape: tuple[int, ...], bit_depth: int) -> tuple[Plane, Plane]:
+    """Return the chroma (H, W) each of a picture of 2H x 2W, from the chroma of one whose luma is (H, W)."""
+    height, width = luma_shape
+    doubled = [_doubled(plane, _LEFT_SITED_PHASES, bit_depth)[:height, :width] for plane in (u, v)]
+    return doubled[0], doubled[1]
 
 
 def _doubled(plane: Plane, column_phases: tuple[float, float], bit_depth: int) -> Plane:

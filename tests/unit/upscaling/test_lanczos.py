@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from domain.errors import InvalidRequestError
-from gpu_worker.upscaling.upscaler import UPSCALERS, open_upscaler
+from gpu_worker.upscaling.upscaler import AUTOMATIC, open_upscaler, upscaler_names
 
 
 def _planes(height: int, width: int, value: int, dtype: type) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -14,7 +14,7 @@ def _planes(height: int, width: int, value: int, dtype: type) -> tuple[np.ndarra
     return np.full((height, width), value, dtype), np.full(half, value, dtype), np.full(half, value, dtype)
 
 
-@pytest.mark.parametrize("name", sorted(UPSCALERS))
+@pytest.mark.parametrize("name", sorted(set(upscaler_names()) - {AUTOMATIC}))
 @pytest.mark.parametrize("sample", [(np.uint8, 8, 255), (np.uint16, 10, 1023)], ids=["8 bits", "10 bits"])
 @pytest.mark.parametrize("size", [(16, 24), (15, 23)])
 def test_every_upscaler_doubles_each_plane_and_keeps_its_type(name, sample, size) -> None:

@@ -1,0 +1,134 @@
+"""Doubling by a network: luma by the network, in tiles where memory is small, chroma by Lanczos.
+
+Colour carries little detail in 4:2:0; a network for it would cost half as much again for a difference nobody sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gpu_worker.inference.session import DeviceMemoryError
+from gpu_worker.upscaling.lanczos import double_chroma
+from gpu_worker.upscaling.tiles import Area, plan_tiles
+from gpu_worker.video.frame import Plane
+
+#: Pixels of a picture that go through the network at once; at 64 channels a layer of them has 128 MB.
+_TILE_PIXELS = 1 << 19
+#: Below this a tile is mostly overlap, and a device that cannot hold it cannot run the network at all.
+_SMALLEST_TILE_PIXELS = 1 << 14
+#: A picture of which more than this share has changed is doubled whole: one run is cheaper than the search for parts.
+_MOSTLY = 0.7
+
+FloatPlane = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkFacts:
+    """What must be known of a network to cut pictures for it.
+
+    ``size_multiple``: sides of what goes in are multiples of it. ``reach``: how many pixels away from a changed one the
+    result changes, counted in pixels of the small picture.
+    """
+
+    size_multiple: int
+    reach: int
+
+
+class NetworkUpscaler:
+    """Doubles pictures; remembers the last one, since what has not changed need not be computed again.
+
+    Args:
+        name: stands in the result and the report.
+        run: takes luma (1, 1, H, W), 0-1, and returns (1, 1, 2H, 2W).
+        facts: of the network behind ``run``.
+        tile_pixels: how much of a picture goes through the network at once.
+    """
+
+    scale: ClassVar[int] = 2
+
+    def __init__(
+        self,
+        name: str,
+        run: Callable[[FloatPlane], FloatPlane],
+        facts: NetworkFacts,
+        *,
+        tile_pixels: int = _TILE_PIXELS,
+    ) -> None:
+        self.name = name
+        self._run = run
+        self._facts = facts
+        self._tile_pixels = tile_pixels
+        self._last: tuple[Plane, Plane] | None = None
+
+    def upscale(self, planes: tuple[Plane, Plane, Plane], bit_depth: int) -> tuple[Plane, Plane, Plane]:
+        """Return planes of twice the size; see ``Upscaler``.
+
+        Raises:
+            DeviceMemoryError: when even a small tile does not fit.
+        """
+        y, u, v = planes
+        doubled = self._doubled(y, bit_depth)
+        self._last = (y, doubled)
+        return doubled, *double_chroma(u, v, y.shape, bit_depth)
+
+    def _doubled(self, y: Plane, bit_depth: int) -> Plane:
+        whole = Area(0, 0, y.shape[1], y.shape[0])
+        if self._last is None or self._last[0].shape != y.shape or self._last[0].dtype != y.dtype:
+            return self._doubled_areas(y, np.empty((2 * y.shape[0], 2 * y.shape[1]), y.dtype), whole, bit_depth)
+        last, doubled = self._last
+        changed = _changed_area(last, y)
+        if changed is None:
+            return doubled
+        touched = changed.grown(self._facts.reach).within(whole)
+        if touched.grown(self._facts.reach).within(whole).size > _MOSTLY * whole.size:
+            return self._doubled_areas(y, np.empty_like(doubled), whole, bit_depth)
+        # The encoder may still be reading the last picture: never write into it.
+        return self._doubled_areas(y, doubled.copy(), touched, bit_depth)
+
+    def _doubled_areas(self, y: Plane, into: Plane, wanted: Area, bit_depth: int) -> Plane:
+        """Double the ``wanted`` part of a picture into its place, halving the tiles until they fit."""
+        while True:
+            try:
+                for tile in plan_tiles(wanted, self._tile_pixels):
+                    into[tile.doubled().slices] = self._doubled_tile(y, tile, bit_depth)
+            except DeviceMemoryError:
+                if self._tile_pixels <= _SMALLEST_TILE_PIXELS:
+                    raise
+                self._tile_pixels //= 2
+            else:
+                return into
+
+    def _doubled_tile(self, y: Plane, tile: Area, bit_depth: int) -> Plane:
+        multiple = self._facts.size_multiple
+        seen = tile.grown(self._facts.reach).aligned(multiple).within(Area(0, 0, y.shape[1], y.shape[0]))
+        cut = y[seen.slices]
+        white = np.float32((1 << bit_depth) - 1)
+        below, right = -seen.height % multiple, -seen.width % multiple
+        if below or right:
+            # Only at the picture's own lower and right edge: everywhere else the cut is aligned.
+            cut = _padded(cut, below, right)
+        result = self._run((cut.astype(np.float32) / white)[None, None])[0, 0]
+        top, left = 2 * (tile.y0 - seen.y0), 2 * (tile.x0 - seen.x0)
+        inner = result[top : top + 2 * tile.height, left : left + 2 * tile.width]
+        scaled: FloatPlane = np.rint(inner * white)
+        np.clip(scaled, 0, white, out=scaled)
+        return scaled.astype(np.uint8) if y.dtype == np.uint8 else scaled.astype(np.uint16)
+
+
+def _changed_area(last: Plane, now: Plane) -> Area | None:
+    """Return the smallest rectangle outside which two pictures are the same; None when they are."""
+    differs = (last != now).view(np.uint8)
+    x, y, width, height = cv2.boundingRect(differs)
+    return Area(x, y, x + width, y + height) if width else None
+
+
+def _padded(plane: Plane, below: int, right: int) -> Plane:
+    rows = np.minimum(np.arange(plane.shape[0] + below), plane.shape[0] - 1)
+    columns = np.minimum(np.arange(plane.shape[1] + right), plane.shape[1] - 1)
+    return plane[np.ix_(rows, columns)]
