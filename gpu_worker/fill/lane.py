@@ -75,7 +75,7 @@ def open_lane(window: Window, method: Method) -> Lane:
 
 
 def fill_lane(lane: Lane, before: list[Frame], window: list[Frame], positions: Iterable[int]) -> dict[int, Done]:
-    """Fill one window on those of ``positions`` that have a caption; return them by position in the frames looked at."""
+    """Fill one window on those ``positions`` of the frames looked at that have a caption; the result is by position."""
     done: dict[int, Done] = {}
     active = [position for position in positions if lane.window.is_active(window[position].index)]
     for run in _runs(active):
