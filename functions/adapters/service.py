@@ -25,6 +25,7 @@ from adapters.tenant_table import TenantTable
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
+from adapters.templates import Templates
 
     from adapters.once_per_key import OncePerKey
 
@@ -97,7 +98,13 @@ class Service:
             self._settings.state_machine_arn,
             self._settings.job_queue,
         )
-        return Submission(self.jobs, self.media, executions, self._fetcher, self._clock)
+        slots = JobSlots(self._client("dynamodb"), self._settings.access_keys_table, self.jobs)
+        return Submission(self.jobs, self.media, executions, slots, self._fetcher, self.templates, self._clock)
+
+    @cached_property
+    def templates(self) -> Templates:
+        """Settings under a name."""
+        return Templates(self._tenants, self._clock)
 
     @cached_property
     def processing(self) -> Processing:

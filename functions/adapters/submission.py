@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from adapters.source_fetcher import SourceFetcher
 
 # A client waits for the answer meanwhile, and the HTTP API gives up after 30 seconds.
+    from adapters.templates import Templates
 _LOOK_SECONDS = 10.0
 # So that the same version of the same object has the same job ID, however often its event is delivered.
 _INBOX_NAMESPACE = uuid.UUID("3c6f9d4e-7d0b-5b43-9a55-0f6f6b1f3c11")
@@ -37,17 +38,20 @@ class Submission:
     clock: Callable[[], datetime]
 
     def submit(self, request: JobRequest, owner: str) -> Job:
+    templates: Templates
         """Record and start a job.
 
         Raises:
-            InvalidRequestError: the source may not be read from there.
+            TooManyRequestsError: the quota is used up.
+            InvalidRequestError: the source may not be read from there, or the template does not go with the job.
+            TemplateNotFoundError: the template is unknown.
             UploadNotFoundError: the upload is unknown or has expired.
             BadSourceError: the source does not exist, does not answer, or is too large.
         """
         job = Job(
             job_id=str(uuid.uuid4()),
             owner=owner,
-            request=request,
+            request=self.templates.fill_in(request, owner),
             created_at=self.clock(),
             source_object=self._check_source(request),
         )

@@ -3,12 +3,30 @@
     SmartEraseError
     ├── InvalidRequestError            the caller must change the request
     │   ├── InvalidSourceUrlError      the URL has a form that is never fetched
-    │   └── BlockedAddressError        the URL points into a private network
+    │   ├── BlockedAddressError        the URL points into a private network
+    │   └── TemplateKindMismatchError  the template is one for something else
+    ├── AuthenticationError            the service does not know who calls
+    │   ├── MissingCredentialsError
+    │   ├── UnknownAccessKeyError
+    │   ├── WrongSecretError
+    │   ├── InactiveAccessKeyError
+    │   ├── IncompleteSignatureError
+    │   ├── UnsupportedSignatureError
+    │   ├── SignatureMismatchError
+    │   ├── RequestExpiredError
+    │   └── NonceReusedError
+    ├── ForbiddenError                 the access key is not meant for this
+    ├── TooManyRequestsError           the caller must wait
+    │   ├── RequestsTooFrequentError
+    │   ├── TooManyJobsInFlightError
+    │   └── MinutesUsedUpError
     ├── NotFoundError                  the caller named something that is not there
     │   ├── JobNotFoundError
+    │   ├── TemplateNotFoundError
     │   └── UploadNotFoundError
     ├── ConflictError                  the request is well formed, but not now
     │   ├── JobNotCancellableError
+    │   ├── TooManyTemplatesError
     │   ├── InvalidTransitionError
     │   └── IdempotencyConflictError
     └── BadSourceError                 the file must change; never retried; worker exit code 2
@@ -64,12 +82,89 @@ class BlockedAddressError(InvalidRequestError):
     """Raised when a source URL leads to a private, loopback, link-local, metadata or otherwise non-public address."""
 
 
+class TemplateKindMismatchError(InvalidRequestError):
+    """Raised when a template for captions is named where one for icons belongs, or the other way round."""
+
+
+class AuthenticationError(SmartEraseError):
+    """Raised when the service does not know who calls."""
+
+
+class MissingCredentialsError(AuthenticationError):
+    """Raised when a request carries no access key, or not in the form ``Bearer KEY_ID.SECRET``."""
+
+
+class UnknownAccessKeyError(AuthenticationError):
+    """Raised when no access key has the given ID."""
+
+
+class WrongSecretError(AuthenticationError):
+    """Raised when the secret is not that of the access key."""
+
+
+class InactiveAccessKeyError(AuthenticationError):
+    """Raised when the access key was revoked or has expired."""
+
+
+class IncompleteSignatureError(AuthenticationError):
+    """Raised when a signed request lacks its signature or a part that has to be signed."""
+
+
+class UnsupportedSignatureError(AuthenticationError):
+    """Raised when a request is signed with another algorithm than ACS3-HMAC-SHA256."""
+
+
+class SignatureMismatchError(AuthenticationError):
+    """Raised when a signature is not that of the request and the access key's secret."""
+
+
+class RequestExpiredError(AuthenticationError):
+    """Raised when a signed request's clock is more than 15 minutes from the service's."""
+
+
+class NonceReusedError(AuthenticationError):
+    """Raised when a signed request comes a second time: each nonce is taken once."""
+
+
+class ForbiddenError(SmartEraseError):
+    """Raised when the access key has not the scope for the operation."""
+
+
+class TooManyRequestsError(SmartEraseError):
+    """Raised when a quota of the access key is used up; the caller must wait.
+
+    ``retry_after_seconds`` is when it is worth trying again.
+    """
+
+    retry_after_seconds: ClassVar[int] = 1
+
+
+class RequestsTooFrequentError(TooManyRequestsError):
+    """Raised when an access key sends more requests in a second than its quota allows."""
+
+
+class TooManyJobsInFlightError(TooManyRequestsError):
+    """Raised when an access key has as many unfinished jobs as its quota allows."""
+
+    retry_after_seconds = 30
+
+
+class MinutesUsedUpError(TooManyRequestsError):
+    """Raised when the minutes of video of this month are used up."""
+
+    retry_after_seconds = 3600
+
+
 class NotFoundError(SmartEraseError):
     """Raised when the caller names something that is not there."""
 
 
 class JobNotFoundError(NotFoundError):
     """Raised when no job has the given ID."""
+
+
+class TemplateNotFoundError(NotFoundError):
+    """Raised when no template has the given ID."""
 
 
 class UploadNotFoundError(NotFoundError):
@@ -82,6 +177,10 @@ class ConflictError(SmartEraseError):
 
 class JobNotCancellableError(ConflictError):
     """Raised when a job that has already ended is to be cancelled."""
+
+
+class TooManyTemplatesError(ConflictError):
+    """Raised when a template is to be created and as many as are kept are there."""
 
 
 class InvalidTransitionError(ConflictError):

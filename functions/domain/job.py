@@ -120,9 +120,13 @@ class Source(_Border):
 
 
 class JobRequest(_Border):
-    """A request for one job: a source, and at least one of ``erase`` and ``upscale``."""
+    """A request for one job: a source, and at least one of ``erase``, ``upscale``, and a template for an erase.
+
+    What ``erase`` says wins over the template.
+    """
 
     source: Source
+    template_id: Annotated[str, Field(max_length=100)] | None = None
     erase: EraseSettings | None = None
     upscale: UpscaleSettings | None = None
     name: Annotated[str, Field(max_length=MAX_NAME_LENGTH)] | None = None
@@ -130,8 +134,8 @@ class JobRequest(_Border):
 
     @model_validator(mode="after")
     def _asks_for_something(self) -> Self:
-        if self.erase is None and self.upscale is None:
-            raise ValueError("ask for at least one of erase and upscale")
+        if self.erase is None and self.upscale is None and self.template_id is None:
+            raise ValueError("ask for at least one of erase and upscale, or name a template_id")
         if self.user_data is not None and len(self.user_data.encode()) > MAX_USER_DATA_BYTES:
             raise ValueError(f"user_data may hold at most {MAX_USER_DATA_BYTES} bytes of UTF-8")
         return self
