@@ -210,6 +210,12 @@ def _inside(inner: Box, outer: Box) -> bool:
     return inner.x0 >= outer.x0 and inner.y0 >= outer.y0 and inner.x1 <= outer.x1 and inner.y1 <= outer.y1
 
 
+def encode_mask(mask: NDArray[np.bool_]) -> str:
+    """Return a mask (h, w) as ``CaptionEvent`` holds it."""
+    _, png = cv2.imencode(".png", np.where(mask, 255, 0).astype(np.uint8))
+    return base64.b64encode(png.tobytes()).decode("ascii")
+
+
 def decode_mask(event: CaptionEvent) -> NDArray[np.bool_]:
     """Return an event's mask as bool, (h, w) of its box.
 

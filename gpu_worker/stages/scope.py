@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from domain.detection import Box, CaptionEvent, Shot
 from domain.errors import InvalidRequestError
 from domain.regions import Region
 from gpu_worker.captions.band import Rect
-from gpu_worker.fill.windows import CHROMA_BLEED, decode_mask
+from gpu_worker.fill.windows import CHROMA_BLEED, decode_mask, encode_mask
 from gpu_worker.video.source import VideoFacts
 
 
@@ -46,12 +43,6 @@ def active_frames(region: Region, seconds: Sequence[float]) -> list[range]:
         elif span:
             spans.append(span)
     return spans
-
-
-def mask_png(mask: NDArray[np.bool_]) -> str:
-    """Return a mask (h, w) as ``CaptionEvent`` holds it."""
-    _, png = cv2.imencode(".png", np.where(mask, 255, 0).astype(np.uint8))
-    return base64.b64encode(png.tobytes()).decode("ascii")
 
 
 def whole_regions(
@@ -87,7 +78,7 @@ def whole_regions(
             start_seconds=times[start],
             end_seconds=times[end],
             box=box,
-            mask_png=mask_png(np.ones((box.height, box.width), dtype=bool)),
+            mask_png=encode_mask(np.ones((box.height, box.width), dtype=bool)),
         )
         for index, (start, end, box) in enumerate(lives)
     )
@@ -126,6 +117,20 @@ def without_kept(
     return tuple(part.model_copy(update={"index": index}) for index, part in enumerate(parts))
 
 
+def kept_boxes(event: CaptionEvent, keep: Sequence[Region], facts: VideoFacts) -> tuple[Box, ...]:
+    """Return what no mask may cover during an event: the regions that count at any moment of it, with their colour."""
+    counting = [
+        region
+        for region in keep
+        if not region.time_ranges
+        or any(
+            span.start_seconds < event.end_seconds and event.start_seconds < span.end_seconds
+            for span in region.time_ranges
+        )
+    ]
+    return tuple(_reach(coded_box(region, facts), facts) for region in counting)
+
+
 @dataclass(frozen=True, slots=True)
 class _Kept:
     box: Box
@@ -162,9 +167,9 @@ def _split(event: CaptionEvent, kept: Sequence[_Kept], seconds: Sequence[float])
                     "end_seconds": event.end_seconds if end == event.end_frame else seconds[end],
                 }
             )
-        clipped = _clipped(part, [item.box for item in near if item.counts_at(start)])
-        if clipped is not None:
-            parts.append(clipped)
+        left = clipped(part, [item.box for item in near if item.counts_at(start)])
+        if left is not None:
+            parts.append(left)
     return parts
 
 
@@ -172,7 +177,7 @@ def _overlap(first: Box, second: Box) -> bool:
     return first.x0 < second.x1 and second.x0 < first.x1 and first.y0 < second.y1 and second.y0 < first.y1
 
 
-def _clipped(event: CaptionEvent, boxes: Sequence[Box]) -> CaptionEvent | None:
+def clipped(event: CaptionEvent, boxes: Sequence[Box]) -> CaptionEvent | None:
     """Return the event without the pixels of ``boxes``, its box shrunk to what is left; None where that is nothing.
 
     A plate of which a part is kept is no rectangle any more: the rest of it is filled.
@@ -195,4 +200,4 @@ def _clipped(event: CaptionEvent, boxes: Sequence[Box]) -> CaptionEvent | None:
     y0, y1 = int(rows_left[0]), int(rows_left[-1]) + 1
     x0, x1 = int(columns_left[0]), int(columns_left[-1]) + 1
     left = Box(x0=origin.x0 + x0, y0=origin.y0 + y0, x1=origin.x0 + x1, y1=origin.y0 + y1)
-    return event.model_copy(update={"box": left, "mask_png": mask_png(mask[y0:y1, x0:x1]), "plate": plate})
+    return event.model_copy(update={"box": left, "mask_png": encode_mask(mask[y0:y1, x0:x1]), "plate": plate})

@@ -9,9 +9,9 @@ import pytest
 
 from domain.detection import Box, CaptionEvent, Plate, Shot
 from domain.regions import Region, TimeRange
-from gpu_worker.fill.windows import decode_mask
+from gpu_worker.fill.windows import decode_mask, encode_mask
 from gpu_worker.stages.captions_text import displayed_box
-from gpu_worker.stages.scope import active_frames, coded_box, mask_png, whole_regions, without_kept
+from gpu_worker.stages.scope import active_frames, coded_box, whole_regions, without_kept
 from tests.unit.stages.test_texts import FACTS
 
 #: Ten frames, the last five twice as slow.
@@ -27,7 +27,7 @@ def _event(start: int = 0, end: int = 10) -> CaptionEvent:
         start_seconds=SECONDS[start],
         end_seconds=1.5 if end == 10 else SECONDS[end],
         box=BOX,
-        mask_png=mask_png(np.ones((BOX.height, BOX.width), dtype=bool)),
+        mask_png=encode_mask(np.ones((BOX.height, BOX.width), dtype=bool)),
         text="words",
     )
 
@@ -72,7 +72,7 @@ def test_a_plate_of_which_a_part_is_kept_is_filled() -> None:
     plate = Plate(box=Box(x0=24, y0=62, x1=58, y1=88), start_frame=0, end_frame=10, opacity=0.5, y=16, u=128, v=128)
     edge = np.ones((BOX.height, BOX.width), dtype=bool)
     edge[6:24, 8:34] = False
-    caption = _event().model_copy(update={"plate": plate, "mask_png": mask_png(edge)})
+    caption = _event().model_copy(update={"plate": plate, "mask_png": encode_mask(edge)})
     (whole,) = without_kept((caption,), (Region(x=0, y=0, width=1, height=0.2),), FACTS, SECONDS)
     assert (whole.plate, whole.mask_png) == (plate, caption.mask_png)
     (event,) = without_kept((caption,), (_right(),), FACTS, SECONDS)
