@@ -6,11 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from gpu_worker.training.networks import Doubler
 from gpu_worker.training.resize import luma, resize_bicubic
 
 _BORDER = 2
@@ -39,19 +37,3 @@ def mean_psnr(double: Callable[[Luma], Luma], folder: Path) -> float:
     """Return the mean over a folder's pictures of what ``double`` makes of their halves."""
     scores = [psnr(double(small), large) for large, small in map(benchmark_pair, sorted(folder.glob("*.png")))]
     return float(np.mean(scores))
-
-
-def score_set(network: Doubler, folder: Path) -> float:
-    """Return a network's mean over a folder."""
-    device = next(network.parameters()).device
-    side = network.architecture.unshuffle
-
-    def double(small: Luma) -> Luma:
-        height, width = small.shape
-        padded = np.pad(small / 255, ((0, -height % side), (0, -width % side)), mode="edge")
-        with torch.inference_mode():
-            picture = torch.from_numpy(padded.astype(np.float32))[None, None].to(device)
-            doubled = network(picture)[0, 0].cpu().numpy()
-        return np.asarray(doubled[: 2 * height, : 2 * width] * 255.0, dtype=np.float64)
-
-    return mean_psnr(double, folder)

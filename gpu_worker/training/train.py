@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.utils import clip_grad_norm_
 
-from gpu_worker.training.benchmark import score_set
+from gpu_worker.training.benchmark import Luma, mean_psnr
 from gpu_worker.training.export import export_onnx
 from gpu_worker.training.networks import Architecture, Doubler
 from gpu_worker.training.pairs import Batches, make_pairs
@@ -121,6 +121,22 @@ def train(trainer: Trainer, batches: Batches, options: argparse.Namespace, folde
                 log.write(json.dumps(line, default=float) + "\n")
             losses.clear()
     trainer.save(folder / "checkpoint.pt")
+
+
+def score_set(network: Doubler, folder: Path) -> float:
+    """Return a network's mean over a folder."""
+    device = next(network.parameters()).device
+    side = network.architecture.unshuffle
+
+    def double(small: Luma) -> Luma:
+        height, width = small.shape
+        padded = np.pad(small / 255, ((0, -height % side), (0, -width % side)), mode="edge")
+        with torch.inference_mode():
+            picture = torch.from_numpy(padded.astype(np.float32))[None, None].to(device)
+            doubled = network(picture)[0, 0].cpu().numpy()
+        return np.asarray(doubled[: 2 * height, : 2 * width] * 255.0, dtype=np.float64)
+
+    return mean_psnr(double, folder)
 
 
 def main() -> None:
