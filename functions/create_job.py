@@ -6,9 +6,10 @@ from http import HTTPStatus
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Body, Header
+from aws_lambda_powertools.event_handler.openapi.params import Body
 
-from adapters.http_api import http_handler, new_router, owner_of, problems
+from adapters.http_api import IdempotencyKeyHeader, http_handler, new_router, owner_of, problems, quota_of
+from adapters.once_per_key import IdempotencyKey
 from adapters.service import current_service
 from domain.job import JobRequest
 from domain.job_view import JobView
@@ -33,20 +34,16 @@ router = new_router()
     },
 )
 def create_job(
-    request: Annotated[JobRequest, Body()],
-    idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)] = None,
+    request: Annotated[JobRequest, Body()], idempotency_key: IdempotencyKeyHeader = None
 ) -> Response[JobView]:
     """With an ``Idempotency-Key``, the same request again within a day answers the same job."""
     service, owner = current_service(), owner_of(router)
-
-    def submit() -> str:
-        return service.submission.submit(request, owner).job_id
-
-    if idempotency_key is None:
-        job_id = submit()
-    else:
-        key, body = (owner, idempotency_key), request.model_dump(mode="json")
-        job_id = service.once_per_key.run(submit, key, body, router.lambda_context)
+    job_id = service.once_per_key.run(
+        lambda: service.submission.submit(request, owner, quota_of(router)).job_id,
+        IdempotencyKey(owner, "createJob", idempotency_key),
+        request.model_dump(mode="json"),
+        router.lambda_context,
+    )
     headers = {"Location": f"/v1/jobs/{job_id}"}
     return Response(HTTPStatus.ACCEPTED, "application/json", service.reader.one(job_id, owner), headers)
 

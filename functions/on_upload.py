@@ -8,6 +8,7 @@ from aws_lambda_powertools.utilities.data_classes import S3EventBridgeNotificati
 
 from adapters.observed import logger, observed
 from adapters.service import current_service
+from domain.errors import InvalidRequestError
 from domain.job import ObjectRef
 
 if TYPE_CHECKING:
@@ -20,7 +21,12 @@ def on_upload(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     found = detail.object
     # Without versioning there is no version in the event, and Powertools would fail on its name.
     ref = ObjectRef(bucket=detail.bucket.name, key=found.key, version_id=found.get("version-id"))
-    job = current_service().submission.submit_from_inbox(ref)
+    try:
+        job = current_service().submission.submit_from_inbox(ref)
+    except InvalidRequestError as error:
+        # Nobody's object, or a folder's marker: another attempt would find the same.
+        logger.warning("ignored", key=ref.key, reason=error.message)
+        return {"ignored": ref.key}
     logger.info("inbox", job_id=job.job_id, status=job.status)
     return {"job_id": job.job_id, "status": job.status}
 

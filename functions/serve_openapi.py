@@ -8,26 +8,41 @@ from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer
 
 import cancel_job
 import create_job
 import create_upload
 import get_job
 import list_jobs
+import manage_callback
+import manage_templates
+import report_usage
 from adapters.http_api import http_handler, new_api, new_router
 
 router = new_router()
 
+_SCHEME = "accessKey"
 _TITLE = "Smart Erase"
 _VERSION = "1"
 _DESCRIPTION = "Removes burnt-in captions from video and doubles its resolution. Errors are application/problem+json."
 
 
+#: In the order of the document.
+_MODULES = (create_upload, create_job, list_jobs, get_job, cancel_job, manage_templates, manage_callback, report_usage)
+
+
 @lru_cache(maxsize=1)
 def openapi_document() -> dict[str, Any]:
     """Return the OpenAPI document of all routes."""
-    api = new_api(*(module.router for module in (create_upload, create_job, list_jobs, get_job, cancel_job)))
-    text = api.get_openapi_json_schema(title=_TITLE, version=_VERSION, description=_DESCRIPTION)
+    api = new_api(*(module.router for module in _MODULES))
+    text = api.get_openapi_json_schema(
+        title=_TITLE,
+        version=_VERSION,
+        description=_DESCRIPTION,
+        security_schemes={_SCHEME: HTTPBearer(description="An access key, written as KEY_ID.SECRET")},
+        security=[{_SCHEME: []}],
+    )
     document: dict[str, Any] = json.loads(text)
     for operation in (operation for path in document["paths"].values() for operation in path.values()):
         # Powertools describes its own answer to a bad request; ours is a problem with status 400.
@@ -44,4 +59,4 @@ def serve_openapi() -> Response[dict[str, Any]]:
     return Response(HTTPStatus.OK, "application/json", openapi_document())
 
 
-handler = http_handler(router)
+handler = http_handler(router, public=True)

@@ -1,4 +1,4 @@
-"""``python -m local serve`` keeps the service up; ``python -m local run`` takes one video through it."""
+"""``python -m local serve`` keeps the service up, ``run`` takes one video through it, ``keys`` says who may call."""
 
 from __future__ import annotations
 

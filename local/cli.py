@@ -14,7 +14,7 @@ import types
 from pathlib import Path
 from typing import Any
 
-from local.client import ApiError
+from local.client import ApiClient, ApiError
 from local.one_job import JobFailedError, Wishes, take_through
 from local.ports import PortTakenError
 from local.processes import REPOSITORY
@@ -27,6 +27,8 @@ _EXIT_INTERRUPTED = 130
 _DATA = REPOSITORY / "build" / "local"
 #: How long the logs of a run that failed are kept.
 _KEPT_SECONDS = 24 * 3600
+_SCOPES = ["read", "write"]
+_QUOTAS = ("jobs_in_flight", "minutes_per_month", "requests_per_second")
 
 
 class UsageError(Exception):
@@ -40,10 +42,7 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _as_interrupt)
     try:
-        if options.command == "serve":
-            _serve(options)
-        else:
-            _run(options)
+        _COMMANDS[options.command](options)
     except (UsageError, PortTakenError, TemplateError, JobFailedError) as error:
         return _fail(str(error), _EXIT_BAD_INPUT)
     except ApiError as error:
@@ -78,7 +77,28 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--bitrate-mbps", default="", help="video bitrate of an upscaled output, 1 to 100")
     run.add_argument("--out", default="", help="folder for the result (default: out)")
     run.add_argument("--data", type=Path, help="folder for logs and objects")
+    _add_keys(commands.add_parser("keys", help="make, list and revoke access keys"))
     return parser
+
+
+def _add_keys(keys: argparse.ArgumentParser) -> None:
+    actions = keys.add_subparsers(dest="action", required=True)
+    create = actions.add_parser("create", help="make a key; its secret is printed once")
+    create.add_argument("--owner", required=True, help="tenant: lower case letters, digits and hyphens")
+    create.add_argument(
+        "--scope", action="append", choices=["read", "write"], help="what it may be used for, repeatable; default: both"
+    )
+    create.add_argument("--expires-days", type=int, help="days until it ends; without, it lasts until it is revoked")
+    create.add_argument("--jobs-in-flight", type=int, help="unfinished jobs at a time")
+    create.add_argument("--minutes-per-month", type=int, help="minutes of video finished in a calendar month")
+    create.add_argument("--requests-per-second", type=int, help="requests in one second")
+    listing = actions.add_parser("list", help="list keys, without their secrets")
+    listing.add_argument("--owner", help="only this tenant's")
+    revoke = actions.add_parser("revoke", help="end a key at once and for good")
+    revoke.add_argument("key_id")
+    for action in (create, listing, revoke):
+        action.add_argument("--stack", help="a stack on AWS, instead of the service that runs on this machine")
+        action.add_argument("--data", type=Path, help="folder of the service that is meant, if several run")
 
 
 def _serve(options: argparse.Namespace) -> None:
@@ -93,7 +113,8 @@ def _serve(options: argparse.Namespace) -> None:
     with Service(ServiceOptions(_own_folder(data), api_port=options.port, parameters=parameters)) as service:
         print(f"ready in {time.monotonic() - started:.1f} s: {service.api_url}")
         print(f"logs: {service.log_folder}")
-        print("try:  " + _example(service.api_url))
+        print(f"access key, shown once: {service.access_key}")
+        print("try:  " + _example(service.api_url, service.access_key))
         print("Ctrl-C ends it.", flush=True)
         threading.Event().wait()
 
@@ -109,13 +130,45 @@ def _run(options: argparse.Namespace) -> None:
     data = options.data or _default_folder("run")
     with Service(ServiceOptions(_own_folder(data))) as service:
         try:
-            take_through(service.api_url, wishes)
+            take_through(ApiClient(service.api_url, service.access_key), wishes)
         except BaseException:
             print(f"logs: {service.log_folder}", file=sys.stderr)
             raise
     # Nothing went wrong, so nobody will look for the logs; a folder that the user named stays.
     if options.data is None:
         shutil.rmtree(data, ignore_errors=True)
+
+
+def _keys(options: argparse.Namespace) -> None:
+    # Loads boto3, so only now.
+    from domain.errors import InvalidRequestError  # noqa: PLC0415
+    from local import keys as access_keys  # noqa: PLC0415
+
+    folders = [options.data] if options.data else sorted(_DATA.glob("serve-*"))
+    try:
+        keys = access_keys.of_stack(options.stack) if options.stack else access_keys.of_local_service(folders)
+        if options.action == "create":
+            given = {name: getattr(options, name) for name in _QUOTAS if getattr(options, name) is not None}
+            print(access_keys.create(keys, options.owner, options.scope or _SCOPES, given, options.expires_days))
+        elif options.action == "list":
+            for key in sorted(keys.list(options.owner), key=lambda key: key.created_at):
+                print(access_keys.line_of(key))
+        else:
+            keys.revoke(options.key_id)
+            print(f"revoked {options.key_id}")
+    except (access_keys.NoServiceError, InvalidRequestError) as error:
+        raise UsageError(str(error)) from error
+    except ValueError as error:
+        raise UsageError(_first_line(error)) from error
+
+
+def _first_line(error: ValueError) -> str:
+    """Return what is wrong in one line: of a pydantic error the first field and its message."""
+    errors = getattr(error, "errors", None)
+    if errors is None:
+        return str(error)
+    first = errors(include_url=False)[0]
+    return f"--{'-'.join(map(str, first['loc'])).replace('_', '-')}: {first['msg']}"
 
 
 def _video(text: str) -> Path | None:
@@ -195,9 +248,10 @@ def _own_folder(data: Path) -> Path:
     return data
 
 
-def _example(api_url: str) -> str:
+def _example(api_url: str, access_key: str) -> str:
     body = '{"source": {"url": "https://example.com/film.mp4"}, "upscale": {}}'
-    return f"curl -s -X POST {api_url}/v1/jobs -H 'content-type: application/json' -d '{body}'"
+    headers = f"-H 'authorization: Bearer {access_key}' -H 'content-type: application/json'"
+    return f"curl -s -X POST {api_url}/v1/jobs {headers} -d '{body}'"
 
 
 def _as_interrupt(number: int, frame: types.FrameType | None) -> None:
@@ -208,3 +262,6 @@ def _as_interrupt(number: int, frame: types.FrameType | None) -> None:
 def _fail(message: str, code: int) -> int:
     print(message, file=sys.stderr)
     return code
+
+
+_COMMANDS = {"serve": _serve, "run": _run, "keys": _keys}

@@ -28,10 +28,11 @@ class ApiError(Exception):
 
 
 class ApiClient:
-    """Calls the service at ``base_url``."""
+    """Calls the service at ``base_url`` with an access key, written as ``KEY_ID.SECRET``."""
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, access_key: str) -> None:
         self._base_url = base_url
+        self._access_key = access_key
 
     def call(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
         """Send a request and return the JSON answer.
@@ -43,7 +44,11 @@ class ApiClient:
             self._base_url + path,
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", **(headers or {})},
+            headers={
+                "Content-Type": "application/json",
+                "Authorization": f"Bearer {self._access_key}",
+                **(headers or {}),
+            },
         )
         try:
             with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 - as above

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -17,8 +18,8 @@ from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Request, Response
 
 from local.functions import FunctionNotDeployedError, LambdaFunctions
-from local.stack import Route
-from local.template import ACCOUNT_ID
+from local.stack import Authorizer, Route
+from local.template import ACCOUNT_ID, REGION
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -28,6 +29,14 @@ logger = logging.getLogger(__name__)
 #: API Gateway's limit of a request.
 MAX_BODY_BYTES = 10 * 1024 * 1024
 _API_ID = "local"
+
+
+class _RefusedError(Exception):
+    """Raised when the API answers by itself, in place of the function."""
+
+    def __init__(self, status: HTTPStatus) -> None:
+        super().__init__(status.phrase)
+        self.status = status
 
 
 class Gateway:
@@ -65,17 +74,36 @@ class Gateway:
                 if (request.content_length or 0) > MAX_BODY_BYTES:
                     return _message(413, "Request Entity Too Large")
                 variables = {name: unquote(value) for name, value in found.groupdict().items()}
-                return self._invoke(route, _event(request, route, raw_path, variables, request_id))
+                event = _event(request, route, raw_path, variables, request_id)
+                try:
+                    if route.authorizer is not None:
+                        event["requestContext"]["authorizer"] = {"lambda": self._authorize(route.authorizer, event)}
+                    return _response(self._invoke(route.function_name, event))
+                except _RefusedError as refusal:
+                    return _message(refusal.status, refusal.status.phrase)
         return _message(404, "Not Found")
 
-    def _invoke(self, route: Route, event: dict[str, Any]) -> Response:
+    def _authorize(self, authorizer: Authorizer, event: dict[str, Any]) -> dict[str, Any]:
+        """Ask a Lambda authorizer (simple responses, nothing cached) and return its context."""
+        sources = [event["headers"].get(name.lower()) for name in authorizer.headers]
+        if not all(sources):
+            raise _RefusedError(HTTPStatus.UNAUTHORIZED)
+        # It sees the request without its body.
+        asked = {name: value for name, value in event.items() if name not in {"body", "isBase64Encoded"}}
+        asked |= {"type": "REQUEST", "routeArn": f"arn:aws:execute-api:{REGION}:{ACCOUNT_ID}:{_API_ID}/$default"}
+        answer = self._invoke(authorizer.function_name, {**asked, "identitySource": sources})
+        if not isinstance(answer, dict) or answer.get("isAuthorized") is not True:
+            raise _RefusedError(HTTPStatus.FORBIDDEN)
+        return dict(answer.get("context") or {})
+
+    def _invoke(self, function: str, event: dict[str, Any]) -> Any:
         try:
-            result = self._functions.invoke(route.function_name, json.dumps(event).encode())
+            result = self._functions.invoke(function, json.dumps(event).encode())
         except FunctionNotDeployedError:
-            return _message(500, "Internal Server Error")
+            raise _RefusedError(HTTPStatus.INTERNAL_SERVER_ERROR) from None
         if result.function_error is not None:
-            return _message(500, "Internal Server Error")
-        return _response(json.loads(result.payload))
+            raise _RefusedError(HTTPStatus.INTERNAL_SERVER_ERROR)
+        return json.loads(result.payload)
 
 
 def _event(request: Request, route: Route, raw_path: str, variables: dict[str, str], request_id: str) -> dict[str, Any]:

@@ -39,14 +39,13 @@ class Wishes:
         }
 
 
-def take_through(api_url: str, wishes: Wishes) -> None:
+def take_through(client: ApiClient, wishes: Wishes) -> None:
     """Upload, submit, wait, download; says on stdout where everything is.
 
     Raises:
         ApiError: the service refuses a request.
         JobFailedError: the job did not succeed.
     """
-    client = ApiClient(api_url)
     wishes.out.mkdir(parents=True, exist_ok=True)
     video = wishes.video
     if video is None:

@@ -20,10 +20,12 @@ from typing import TYPE_CHECKING, Any, Self
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from local import event_bus, moto_mends, stack
+from domain.access import Scope
+from local import event_bus, keys, moto_mends, stack
 from local.batch_jobs import BatchJobs, Worker
 from local.functions import LambdaFunctions
 from local.gateway import Gateway
+from local.keys import KeyStore
 from local.lambda_api import LambdaApi
 from local.ports import listen_on
 from local.processes import REPOSITORY, ProcessHost
@@ -37,6 +39,9 @@ logger = logging.getLogger(__name__)
 
 #: Objects above this size lie in files: a video must not fill the memory.
 _OBJECT_BYTES_IN_MEMORY = 1 << 20
+#: Whose key the service makes at its start, and what it allows: as much as a key may.
+_OWNER = "default"
+_QUOTA = {"jobs_in_flight": 1000, "minutes_per_month": 10_000_000, "requests_per_second": 1000}
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,9 @@ class Service:
         edge = LambdaApi(S3Edge(moto, self.aws.access_key, self.aws.secret_key), functions)
         self._serve(self._aws_socket, _tidy(edge), _QuietMotoHandler)
         stack.create(template, self.aws)
+        (alias,) = template.resources("AWS::KMS::Alias")
+        store = KeyStore(template.resource("AccessKeysTable").name, alias.name)
+        self.access_key = keys.create(store.open(self.aws.client), _OWNER, list(Scope), _QUOTA, None)
         self._serve(self._api_socket, Gateway(stack.routes_of(template), functions), _QuietHandler)
         threading.Thread(target=functions.warm, name="warm-functions", daemon=True).start()
         facts = self.data_folder / "service.json"
@@ -134,6 +142,9 @@ class Service:
                     "aws_endpoint_url": self.aws.endpoint_url,
                     "aws_access_key_id": self.aws.access_key,
                     "aws_secret_access_key": self.aws.secret_key,
+                    "access_key": self.access_key,
+                    "access_keys_table": store.table,
+                    "secrets_key": store.secrets_key,
                     "bucket": template.resources("AWS::S3::Bucket")[0].name,
                 }
             ),

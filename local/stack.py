@@ -24,12 +24,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Authorizer:
+    """What the HTTP API asks before it calls a route's function; without one of ``headers`` it does not even ask."""
+
+    function_name: str
+    headers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Route:
     """One route of the HTTP API: a method, a path such as ``/v1/jobs/{job_id}``, and the function that answers."""
 
     method: str
     path: str
     function_name: str
+    authorizer: Authorizer | None = None
 
 
 @dataclass(frozen=True)
@@ -75,8 +84,20 @@ def functions_of(template: Template) -> tuple[FunctionSpec, ...]:
 
 def routes_of(template: Template) -> tuple[Route, ...]:
     """Return the routes of the HTTP API."""
+    (api,) = template.resources("AWS::Serverless::HttpApi")
+    auth = api.properties.get("Auth", {})
+    authorizers = {
+        name: Authorizer(facts["FunctionArn"], tuple(facts.get("Identity", {}).get("Headers", ())))
+        for name, facts in auth.get("Authorizers", {}).items()
+    }
     return tuple(
-        Route(event["Properties"]["Method"].upper(), event["Properties"]["Path"], resource.name)
+        Route(
+            event["Properties"]["Method"].upper(),
+            event["Properties"]["Path"],
+            resource.name,
+            # NONE is the name for no authorizer.
+            authorizers.get(event["Properties"].get("Auth", {}).get("Authorizer", auth.get("DefaultAuthorizer"))),
+        )
         for resource in template.resources("AWS::Serverless::Function")
         for event in resource.properties.get("Events", {}).values()
         if event["Type"] == "HttpApi"

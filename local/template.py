@@ -121,6 +121,14 @@ class Template:
             if body["Type"] == resource_type and ("Condition" not in body or self._condition(body["Condition"]))
         )
 
+    def resource(self, logical_id: str) -> Resource:
+        """Return one resource.
+
+        Raises:
+            TemplateError: the template has none of this name.
+        """
+        return self._resource(logical_id)
+
     def function_globals(self) -> Mapping[str, Any]:
         """Return the resolved properties that all functions share."""
         found: Mapping[str, Any] = self.resolve(self._document.get("Globals", {}).get("Function", {}))

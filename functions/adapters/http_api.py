@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError as RouteNotFoundError
@@ -13,19 +13,24 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
     RequestUnsupportedContentType,
     RequestValidationError,
 )
+from aws_lambda_powertools.event_handler.openapi.params import Header
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_HTTP
 from pydantic import BaseModel, ConfigDict
 
+from adapters.authentication import allowance_of, caller_of
 from adapters.observed import Handler, logger, observed
+from domain.access import KeyQuota, Scope
 from domain.errors import (
+    AuthenticationError,
     BadSourceError,
     ConflictError,
+    ForbiddenError,
     InvalidRequestError,
     NotFoundError,
     SmartEraseError,
+    TooManyRequestsError,
 )
-from domain.job import DEFAULT_OWNER
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -37,9 +42,20 @@ _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 #: First match wins; a class that is not here is a fault of ours.
 _STATUSES: tuple[tuple[type[SmartEraseError], HTTPStatus], ...] = (
     (InvalidRequestError, HTTPStatus.BAD_REQUEST),
+    (AuthenticationError, HTTPStatus.UNAUTHORIZED),
+    (ForbiddenError, HTTPStatus.FORBIDDEN),
+    (TooManyRequestsError, HTTPStatus.TOO_MANY_REQUESTS),
     (NotFoundError, HTTPStatus.NOT_FOUND),
     (ConflictError, HTTPStatus.CONFLICT),
     (BadSourceError, HTTPStatus.UNPROCESSABLE_ENTITY),
+)
+
+#: What every route may answer.
+_REFUSALS_OF_ALL = (
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
 )
 
 
@@ -58,20 +74,39 @@ class Problem(BaseModel):
     request_id: str
 
 
-def owner_of(_router: APIGatewayHttpRouter) -> str:
-    """Return whose request this is: the one place that access keys will change."""
-    return DEFAULT_OWNER
+class NoCredentials(BaseModel):
+    """What the HTTP API itself answers to a request without an Authorization header."""
+
+    model_config = ConfigDict(frozen=True)
+
+    message: Literal["Unauthorized"]
+
+
+def owner_of(router: APIGatewayHttpRouter) -> str:
+    """Return whose request this is."""
+    return caller_of(router.current_event.raw_event).owner
+
+
+def quota_of(router: APIGatewayHttpRouter) -> KeyQuota:
+    """Return which key sent this request, and what it may use up."""
+    return caller_of(router.current_event.raw_event).key_quota
+
+
+#: Header with which a caller names a request that creates something, so that it may be sent again.
+IdempotencyKeyHeader = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)]
 
 
 def problems(*statuses: HTTPStatus) -> dict[int, Any]:
-    """Describe the refusals of a route for the OpenAPI document."""
-    return {
+    """Describe the refusals of a route for the OpenAPI document: its own, and those that every route has."""
+    refusals: dict[int, Any] = {
         int(status): {
             "description": status.phrase,
             "content": {_PROBLEM_JSON: {"model": Problem}},
         }
-        for status in (*statuses, HTTPStatus.INTERNAL_SERVER_ERROR)
+        for status in (*statuses, *_REFUSALS_OF_ALL)
     }
+    refusals[HTTPStatus.UNAUTHORIZED]["content"][_JSON] = {"model": NoCredentials}
+    return refusals
 
 
 def new_router() -> APIGatewayHttpRouter:
@@ -80,12 +115,15 @@ def new_router() -> APIGatewayHttpRouter:
     return make()
 
 
-def new_api(*routers: APIGatewayHttpRouter) -> APIGatewayHttpResolver:
-    """Return an API that validates requests against the routes' types and answers every error as a problem."""
+def new_api(*routers: APIGatewayHttpRouter, public: bool = False) -> APIGatewayHttpResolver:
+    """Return an API that validates requests against the routes' types and answers every error as a problem.
+
+    Its routes answer only callers with an access key, unless they are ``public``.
+    """
     api = APIGatewayHttpResolver(enable_validation=True)
     for router in routers:
         api.include_router(router)
-    api.use([_refuse_unknown_parameters])
+    api.use([_refuse_unknown_parameters] if public else [_refuse_strangers, _refuse_unknown_parameters])
     refusals = _Refusals(api)
     handlers: dict[type[Exception], Callable[[Any], Response[str]]] = {
         SmartEraseError: refusals.of_domain,
@@ -110,7 +148,12 @@ class _Refusals:
         status = next((status for cls, status in _STATUSES if isinstance(error, cls)), None)
         if status is None:
             return self.of_crash(error)
-        return self._problem(status, error.code, error.message, field=error.field, allowed=error.allowed)
+        answer = self._problem(status, error.code, error.message, field=error.field, allowed=error.allowed)
+        if isinstance(error, TooManyRequestsError):
+            answer.headers["Retry-After"] = str(error.retry_after_seconds)
+        if isinstance(error, AuthenticationError):
+            answer.headers["WWW-Authenticate"] = "Bearer"
+        return answer
 
     def of_validation(self, error: RequestValidationError) -> Response[str]:
         first = error.errors()[0]
@@ -148,6 +191,12 @@ class _Refusals:
         return Response(status, content_type=_PROBLEM_JSON, body=problem.model_dump_json(exclude_none=True))
 
 
+def _refuse_strangers(api: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
+    scope = Scope.READ if api.current_event.http_method == "GET" else Scope.WRITE
+    caller_of(api.current_event.raw_event).require(scope)
+    return next_middleware(api)
+
+
 def _refuse_unknown_parameters(api: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
     # A misspelt filter that is left out of account would answer something else than was asked for.
     known = {parameter.alias for parameter in api.context["_route"].dependant.query_params}
@@ -158,14 +207,28 @@ def _refuse_unknown_parameters(api: APIGatewayHttpResolver, next_middleware: Nex
     return next_middleware(api)
 
 
-def http_handler(router: APIGatewayHttpRouter) -> Handler:
-    """Make a Lambda handler of a router's routes."""
-    api = new_api(router)
+def http_handler(router: APIGatewayHttpRouter, *, public: bool = False) -> Handler:
+    """Make a Lambda handler of a router's routes; only ``public`` ones answer callers without an access key."""
+    api = new_api(router, public=public)
 
     def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-        return api.resolve(_as_json_only(event), context)
+        answer = api.resolve(_as_json_only(event), context)
+        answer["headers"] = {**answer.get("headers", {}), **rate_headers(event)}
+        return answer
 
     return observed(handle, correlation_id_path=API_GATEWAY_HTTP)
+
+
+def rate_headers(event: dict[str, Any]) -> dict[str, str]:
+    """Return the headers that tell a caller what its key may still send in the running second."""
+    allowance = allowance_of(event)
+    if allowance is None:
+        return {}
+    return {
+        "RateLimit-Limit": str(allowance.limit),
+        "RateLimit-Remaining": str(allowance.remaining),
+        "RateLimit-Reset": str(allowance.reset_seconds),
+    }
 
 
 def _as_json_only(event: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ functions.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from domain import cursor as cursors
 from domain.errors import InvalidTransitionError, JobNotFoundError
-from domain.job import Job, JobError, JobStatus, ObjectRef, ResultFacts, SourceFacts, Stage, sources_of
+from domain.job import Delivery, Job, JobError, JobStatus, ObjectRef, ResultFacts, SourceFacts, Stage, sources_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
@@ -26,13 +26,14 @@ if TYPE_CHECKING:
 _OWNER_INDEX = "by_owner"
 _JOBS_PER_READ = 100
 _MAX_READS_PER_PAGE = 10
+_JOBS_PER_BATCH = 100  # what BatchGetItem takes
 _CONDITION_FAILED = "ConditionalCheckFailedException"
 # Fixed width, so that the order of the strings is the order in time.
 _TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 _TEXT_FIELDS = ("job_id", "owner", "status", "stage")
 _NUMBER_FIELDS = ("progress_percent", "segment_count")
 _TIME_FIELDS = ("created_at", "started_at", "finished_at")
-_DOCUMENT_FIELDS = ("request", "source_object", "source_facts", "error", "result_keys", "result_facts")
+_DOCUMENT_FIELDS = ("request", "source_object", "source_facts", "error", "result_keys", "result_facts", "callback")
 
 _Item = dict[str, "AttributeValueTypeDef"]
 
@@ -75,6 +76,26 @@ class JobsTable:
         if job is None or (owner is not None and job.owner != owner):
             raise JobNotFoundError(f"there is no job {job_id}", field="job_id")
         return job
+
+    def unfinished(self, job_ids: Collection[str]) -> frozenset[str]:
+        """Return those of the jobs that have a record and have not ended."""
+        found: set[str] = set()
+        wanted = sorted(job_ids)
+        for start in range(0, len(wanted), _JOBS_PER_BATCH):
+            asked: Mapping[str, Any] = {
+                self._table: {
+                    "Keys": [{"job_id": {"S": job_id}} for job_id in wanted[start : start + _JOBS_PER_BATCH]],
+                    "ConsistentRead": True,
+                    "ProjectionExpression": "job_id, #status",
+                    "ExpressionAttributeNames": {"#status": "status"},
+                }
+            }
+            while asked:
+                answer = self._client.batch_get_item(RequestItems=asked)
+                items = answer["Responses"][self._table]
+                found |= {item["job_id"]["S"] for item in items if not JobStatus(item["status"]["S"]).is_final}
+                asked = answer["UnprocessedKeys"]
+        return frozenset(found)
 
     def page(self, owner: str, limit: int, cursor: str | None = None, status: JobStatus | None = None) -> RecordPage:
         """List jobs of ``owner``, newest first, at most ``limit``.
@@ -159,6 +180,16 @@ class JobsTable:
         """
         self._transition(job_id, JobStatus.CANCELLED, {"finished_at": _time(now)})
 
+    def note_delivery(self, job_id: str, delivery: Delivery) -> None:
+        """Add an attempt to tell of the job's end."""
+        self._client.update_item(
+            TableName=self._table,
+            Key={"job_id": {"S": job_id}},
+            UpdateExpression="SET deliveries = list_append(if_not_exists(deliveries, :none), :this)",
+            ConditionExpression="attribute_exists(job_id)",
+            ExpressionAttributeValues={":none": {"L": []}, ":this": {"L": [_document(delivery)]}},
+        )
+
     def _transition(self, job_id: str, target: JobStatus, values: _Item) -> None:
         try:
             self._update(job_id, sources_of(target), {"status": {"S": target}, **values})
@@ -238,6 +269,8 @@ def _from_item(item: Mapping[str, AttributeValueTypeDef]) -> Job:
     fields: dict[str, Any] = {"request": None} | {name: int(item[name]["N"]) for name in _NUMBER_FIELDS}
     fields |= {name: item[name]["S"] for name in (*_TEXT_FIELDS, *_TIME_FIELDS) if name in item}
     fields |= {name: json.loads(item[name]["S"]) for name in _DOCUMENT_FIELDS if name in item}
+    if "deliveries" in item:
+        fields["deliveries"] = [json.loads(delivery["S"]) for delivery in item["deliveries"]["L"]]
     return Job.model_validate(fields)
 
 

@@ -58,8 +58,8 @@ class LinkSigner:
         }
         return Links(urls=urls, expires_at=self._clock() + self._lifetime)
 
-    def upload_form(self, upload_id: str, file_name: str) -> Upload:
-        """Return a form for one file of 1 byte to 1 GB under the upload's own prefix.
+    def upload_form(self, owner: str, upload_id: str, file_name: str) -> Upload:
+        """Return a form for one file of 1 byte to 1 GB under the prefix of the owner's upload.
 
         The form is taken for a day, or as long as the signing session lives where that is shorter.
         """
@@ -69,7 +69,7 @@ class LinkSigner:
         until = day if signer.expires_at is None else min(day, signer.expires_at)
         form = signer.client.generate_presigned_post(
             Bucket=self._bucket,
-            Key=storage_keys.upload(upload_id, file_name),
+            Key=storage_keys.upload(owner, upload_id, file_name),
             Conditions=[["content-length-range", 1, MAX_SOURCE_BYTES]],
             ExpiresIn=int((until - now).total_seconds()),
         )

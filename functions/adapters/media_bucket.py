@@ -64,24 +64,24 @@ class MediaBucket:
         pinned = ref.model_copy(update={"version_id": ref.version_id or _real_version(answer.get("VersionId"))})
         return ObjectFacts(pinned, answer["ContentLength"], answer["LastModified"], answer["Metadata"])
 
-    def find_upload(self, upload_id: str) -> ObjectFacts:
+    def find_upload(self, upload_id: str, owner: str) -> ObjectFacts:
         """Find the one object of an upload.
 
         Raises:
-            UploadNotFoundError: unknown, or nothing was uploaded to it.
+            UploadNotFoundError: unknown, somebody else's, or nothing was uploaded to it.
         """
-        prefix = storage_keys.upload_prefix(upload_id)
+        prefix = storage_keys.upload_prefix(owner, upload_id)
         listed = self._client.list_objects_v2(Bucket=self.name, Prefix=prefix, MaxKeys=1)
         contents = listed.get("Contents", [])
         if not contents:
             raise UploadNotFoundError(f"nothing was uploaded to {upload_id}, or it has expired", field=_UPLOAD_FIELD)
         return self.head(ObjectRef(bucket=self.name, key=contents[0]["Key"]))
 
-    def find_object(self, s3_uri: str) -> ObjectFacts:
-        """Find the object of an s3:// source.
+    def find_object(self, s3_uri: str, owner: str) -> ObjectFacts:
+        """Find the object of an s3:// source; in the service's own bucket, only what the owner has put there.
 
         Raises:
-            InvalidRequestError: its bucket is not one that sources may come from.
+            InvalidRequestError: its bucket, or its place in it, is not one that sources may come from.
             SourceNotFoundError: it does not exist.
         """
         parts = urlsplit(s3_uri, allow_fragments=False)
@@ -91,7 +91,14 @@ class MediaBucket:
                 f"sources may not come from the bucket {parts.netloc}", field="source.s3_uri", allowed=allowed
             )
         # Not parts.path: an object's key may hold a question mark.
-        return self.head(ObjectRef(bucket=parts.netloc, key=s3_uri.removeprefix(f"s3://{parts.netloc}/")))
+        key = s3_uri.removeprefix(f"s3://{parts.netloc}/")
+        prefixes = storage_keys.open_to(owner)
+        if parts.netloc == self.name and not key.startswith(prefixes):
+            allowed = ", ".join(map(self.uri, prefixes))
+            raise InvalidRequestError(
+                f"sources in this bucket lie under {' or '.join(prefixes)}", field="source.s3_uri", allowed=allowed
+            )
+        return self.head(ObjectRef(bucket=parts.netloc, key=key))
 
     def uri(self, key: str) -> str:
         """Return the address of a key of this bucket."""
@@ -116,6 +123,10 @@ class MediaBucket:
         self._client.put_object(
             Bucket=self.name, Key=key, Body=document.model_dump_json().encode(), ContentType="application/json"
         )
+
+    def write_text(self, key: str, text: str, content_type: str) -> None:
+        """Write a text as UTF-8."""
+        self._client.put_object(Bucket=self.name, Key=key, Body=text.encode(), ContentType=content_type)
 
     def store(self, key: str, body: IO[bytes]) -> None:
         """Write what ``body`` yields, in parts as it comes; nothing is left behind if reading it fails."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.idempotency import (
@@ -25,6 +26,18 @@ _KEY_LIFETIME_SECONDS = 24 * 3600
 _FIELD = "Idempotency-Key"
 
 
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """What a caller named a request with; None for a request that was not named.
+
+    The same name of another owner, or for another operation, is another key.
+    """
+
+    owner: str
+    operation: str
+    name: str | None
+
+
 class OncePerKey:
     """Remembers keys for a day in a table of Powertools' idempotency."""
 
@@ -32,9 +45,9 @@ class OncePerKey:
         self._store = DynamoDBPersistenceLayer(table_name=table_name, boto3_client=client)
 
     def run(
-        self, action: Callable[[], str], key: tuple[str, ...], body: Mapping[str, Any], context: LambdaContext
+        self, action: Callable[[], str], key: IdempotencyKey, body: Mapping[str, Any], context: LambdaContext
     ) -> str:
-        """Return what ``action`` returns, or returned when ``key`` came first with the same ``body``.
+        """Return what ``action`` returns, or returned when ``key`` came first with the same ``body`` (JSON).
 
         An action that raises is forgotten, so that the caller may try again.
 
@@ -42,6 +55,8 @@ class OncePerKey:
             IdempotencyConflictError: the key came before, with another body.
             ConflictError: the first request with the key is still at work.
         """
+        if key.name is None:
+            return action()
         config = IdempotencyConfig(
             event_key_jmespath="key",
             payload_validation_jmespath="body",
@@ -62,7 +77,7 @@ class OncePerKey:
             key_prefix="request",
         )
         try:
-            return str(once(payload={"key": list(key), "body": body}))
+            return str(once(payload={"key": [key.owner, key.operation, key.name], "body": body}))
         except IdempotencyValidationError as error:
             raise IdempotencyConflictError(
                 "this idempotency key was used before, with another request body", field=_FIELD

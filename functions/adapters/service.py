@@ -11,21 +11,31 @@ from typing import TYPE_CHECKING, Any, cast
 import boto3
 from botocore.config import Config
 
+from adapters.access_keys import AccessKeys
+from adapters.authentication import Authentication
+from adapters.callback_delivery import CallbackDelivery, CallbackQueue
+from adapters.callbacks import Callbacks
 from adapters.executions import Executions
+from adapters.job_end import JobEnd
 from adapters.job_reader import JobReader
+from adapters.job_slots import JobSlots
 from adapters.jobs_table import JobsTable
 from adapters.links import LinkSigner, Signer
 from adapters.media_bucket import MediaBucket
 from adapters.processing import Processing
+from adapters.public_network import PublicNetwork, connect_by_system, resolve_by_system
 from adapters.secret_box import SecretBox
 from adapters.settings import Settings, process_settings
-from adapters.source_fetcher import SourceFetcher, connect_by_system, resolve_by_system
+from adapters.short_memory import ShortMemory
+from adapters.source_fetcher import SourceFetcher
 from adapters.submission import Submission
+from adapters.templates import Templates
 from adapters.tenant_table import TenantTable
+from adapters.usage_records import UsageRecords
+from adapters.webhook_sender import WebhookSender
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
-from adapters.templates import Templates
 
     from adapters.once_per_key import OncePerKey
 
@@ -51,11 +61,13 @@ class Service:
         *,
         clock: Callable[[], datetime] = system_clock,
         fetcher: SourceFetcher | None = None,
+        sender: WebhookSender | None = None,
         new_client: Callable[..., Any] = boto3.client,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._given_fetcher = fetcher
+        self._given_sender = sender
         self._new_client = new_client
 
     @cached_property
@@ -72,6 +84,17 @@ class Service:
     def secrets(self) -> SecretBox:
         """Sealed secrets."""
         return SecretBox(self._client("kms"), self._settings.secrets_key)
+
+    @cached_property
+    def access_keys(self) -> AccessKeys:
+        """The access keys."""
+        return AccessKeys(self._client("dynamodb"), self._settings.access_keys_table, self.secrets, self._clock)
+
+    @cached_property
+    def authentication(self) -> Authentication:
+        """Who sends requests."""
+        memory = ShortMemory(self._client("dynamodb"), self._settings.idempotency_table)
+        return Authentication(self.access_keys, memory, self._clock)
 
     @cached_property
     def media(self) -> MediaBucket:
@@ -99,7 +122,17 @@ class Service:
             self._settings.job_queue,
         )
         slots = JobSlots(self._client("dynamodb"), self._settings.access_keys_table, self.jobs)
-        return Submission(self.jobs, self.media, executions, slots, self._fetcher, self.templates, self._clock)
+        return Submission(
+            self.jobs,
+            self.media,
+            executions,
+            slots,
+            self._fetcher,
+            self.templates,
+            self.callbacks,
+            self._job_end,
+            self._clock,
+        )
 
     @cached_property
     def templates(self) -> Templates:
@@ -107,9 +140,30 @@ class Service:
         return Templates(self._tenants, self._clock)
 
     @cached_property
+    def callbacks(self) -> Callbacks:
+        """Who is told of jobs' ends."""
+        allowed = self._settings.allow_loopback_callbacks
+        return Callbacks(self._tenants, self.secrets, self._clock, allow_loopback=allowed)
+
+    @cached_property
+    def callback_delivery(self) -> CallbackDelivery:
+        """Tells of jobs' ends."""
+        return CallbackDelivery(self.jobs, self.reader, self.callbacks, self._sender, self._clock)
+
+    @cached_property
+    def callback_queue(self) -> CallbackQueue:
+        """Jobs' ends that wait to be told."""
+        return CallbackQueue(self._client("sqs"), self._settings.callback_queue_url)
+
+    @cached_property
+    def usage(self) -> UsageRecords:
+        """What jobs used."""
+        return UsageRecords(self._tenants, self.media, self.links, self._clock)
+
+    @cached_property
     def processing(self) -> Processing:
         """The steps of the state machine."""
-        return Processing(self.jobs, self.media, self._fetcher, self._clock)
+        return Processing(self.jobs, self.media, self._fetcher, self._job_end, self._clock)
 
     @cached_property
     def once_per_key(self) -> OncePerKey:
@@ -119,6 +173,16 @@ class Service:
         return OncePerKey(self._client("dynamodb"), self._settings.idempotency_table)
 
     @cached_property
+    def _job_end(self) -> JobEnd:
+        return JobEnd(self.usage, self.callbacks, self._client("events"))
+
+    @cached_property
+    def _sender(self) -> WebhookSender:
+        if self._given_sender is not None:
+            return self._given_sender
+        return WebhookSender(self._network, self._settings.allow_loopback_callbacks)
+
+    @cached_property
     def _tenants(self) -> TenantTable:
         return TenantTable(self._client("dynamodb"), self._settings.tenant_table)
 
@@ -126,7 +190,11 @@ class Service:
     def _fetcher(self) -> SourceFetcher:
         if self._given_fetcher is not None:
             return self._given_fetcher
-        return SourceFetcher(resolve_by_system, connect_by_system, ssl.create_default_context())
+        return SourceFetcher(self._network)
+
+    @cached_property
+    def _network(self) -> PublicNetwork:
+        return PublicNetwork(resolve_by_system, connect_by_system, ssl.create_default_context())
 
     def _client(self, service: str) -> Any:
         return self._new_client(service, config=Config(**_PATIENCE))

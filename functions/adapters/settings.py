@@ -23,9 +23,12 @@ class Settings(BaseModel):
     jobs_table: _Name
     idempotency_table: _Name
     tenant_table: _Name
+    access_keys_table: _Name
     secrets_key: _Name
     media_bucket: _Name
     source_buckets: frozenset[str]
+    callback_queue_url: _Name
+    allow_loopback_callbacks: bool
     job_queue: _Name
     state_machine_arn: _Name
     link_signer_role_arn: str

@@ -8,20 +8,24 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from domain import limits
+from domain import limits, storage_keys
+from domain.access import KeyQuota
 from domain.errors import InvalidTransitionError, JobNotCancellableError, SmartEraseError, UploadNotFoundError
 from domain.failure import INTERNAL_ERROR
 from domain.inbox import request_from_metadata
-from domain.job import DEFAULT_OWNER, Job, JobError, JobRequest, JobStatus, ObjectRef
+from domain.job import Job, JobError, JobRequest, JobStatus, ObjectRef
 
 if TYPE_CHECKING:
+    from adapters.callbacks import Callbacks
     from adapters.executions import Executions
+    from adapters.job_end import JobEnd
+    from adapters.job_slots import JobSlots
     from adapters.jobs_table import JobsTable
     from adapters.media_bucket import MediaBucket
     from adapters.source_fetcher import SourceFetcher
+    from adapters.templates import Templates
 
 # A client waits for the answer meanwhile, and the HTTP API gives up after 30 seconds.
-    from adapters.templates import Templates
 _LOOK_SECONDS = 10.0
 # So that the same version of the same object has the same job ID, however often its event is delivered.
 _INBOX_NAMESPACE = uuid.UUID("3c6f9d4e-7d0b-5b43-9a55-0f6f6b1f3c11")
@@ -34,12 +38,15 @@ class Submission:
     jobs: JobsTable
     media: MediaBucket
     executions: Executions
+    slots: JobSlots
     fetcher: SourceFetcher
+    templates: Templates
+    callbacks: Callbacks
+    end: JobEnd
     clock: Callable[[], datetime]
 
-    def submit(self, request: JobRequest, owner: str) -> Job:
-    templates: Templates
-        """Record and start a job.
+    def submit(self, request: JobRequest, owner: str, quota: KeyQuota | None = None) -> Job:
+        """Record and start a job; ``quota`` is that of the access key that asks for it.
 
         Raises:
             TooManyRequestsError: the quota is used up.
@@ -53,8 +60,11 @@ class Submission:
             owner=owner,
             request=self.templates.fill_in(request, owner),
             created_at=self.clock(),
-            source_object=self._check_source(request),
+            callback=self.callbacks.of_request(request, owner),
+            source_object=self._check_source(request, owner),
         )
+        if quota is not None:
+            self.slots.take(quota, job.job_id)
         self.jobs.put_new(job)
         try:
             self.executions.start(job.job_id, fetch=job.source_object is None)
@@ -68,10 +78,14 @@ class Submission:
         """Record and start the job of an object version under ``inbox/``, once however often the event comes.
 
         An object whose settings cannot be read gets a failed job that says why.
+
+        Raises:
+            InvalidRequestError: the object lies under no owner's prefix, so the job would be nobody's.
         """
+        owner = storage_keys.inbox_owner(ref.key)
         now = self.clock()
         job_id = str(uuid.uuid5(_INBOX_NAMESPACE, f"{ref.bucket}/{ref.key}/{ref.version_id}"))
-        job = Job(job_id=job_id, owner=DEFAULT_OWNER, request=None, created_at=now, source_object=ref)
+        job = Job(job_id=job_id, owner=owner, request=None, created_at=now, source_object=ref)
         try:
             found = self.media.head(ref)
             limits.check_size(found.size_bytes)
@@ -85,6 +99,8 @@ class Submission:
         if job.status is JobStatus.QUEUED:
             # Also for a record that was there: the function may have ended between record and start.
             self.executions.start(job_id, fetch=False)
+        if job.status.is_final:
+            self.end.settle(job)
         return job
 
     def cancel(self, job_id: str, owner: str) -> Job:
@@ -101,20 +117,22 @@ class Submission:
         except InvalidTransitionError as error:
             raise JobNotCancellableError(f"{error.message}; it can no longer be cancelled", field="job_id") from error
         self.executions.stop(job_id)
-        return self.jobs.get(job_id, owner)
+        job = self.jobs.get(job_id, owner)
+        self.end.settle(job)
+        return job
 
-    def _check_source(self, request: JobRequest) -> ObjectRef | None:
+    def _check_source(self, request: JobRequest, owner: str) -> ObjectRef | None:
         source = request.source
         if source.url is not None:
             self.fetcher.look(source.url, _LOOK_SECONDS)
             return None
         if source.upload_id is not None:
-            found = self.media.find_upload(source.upload_id)
+            found = self.media.find_upload(source.upload_id, owner)
             # S3 deletes at midnight, which may be a day late.
             if self.clock() - found.last_modified > timedelta(seconds=limits.UPLOAD_LIFETIME_SECONDS):
                 raise UploadNotFoundError(f"the upload {source.upload_id} has expired", field="source.upload_id")
         else:
             assert source.s3_uri is not None  # exactly one of the three is given
-            found = self.media.find_object(source.s3_uri)
+            found = self.media.find_object(source.s3_uri, owner)
         limits.check_size(found.size_bytes)
         return found.ref

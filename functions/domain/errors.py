@@ -4,6 +4,7 @@
     ├── InvalidRequestError            the caller must change the request
     │   ├── InvalidSourceUrlError      the URL has a form that is never fetched
     │   ├── BlockedAddressError        the URL points into a private network
+    │   ├── InvalidCallbackUrlError    the URL has a form that is never called
     │   └── TemplateKindMismatchError  the template is one for something else
     ├── AuthenticationError            the service does not know who calls
     │   ├── MissingCredentialsError
@@ -21,6 +22,7 @@
     │   ├── TooManyJobsInFlightError
     │   └── MinutesUsedUpError
     ├── NotFoundError                  the caller named something that is not there
+    │   ├── CallbackNotFoundError
     │   ├── JobNotFoundError
     │   ├── TemplateNotFoundError
     │   └── UploadNotFoundError
@@ -82,6 +84,10 @@ class BlockedAddressError(InvalidRequestError):
     """Raised when a source URL leads to a private, loopback, link-local, metadata or otherwise non-public address."""
 
 
+class InvalidCallbackUrlError(InvalidRequestError):
+    """Raised when a callback's URL has a form that is never called: another scheme, credentials, an unusual port."""
+
+
 class TemplateKindMismatchError(InvalidRequestError):
     """Raised when a template for captions is named where one for icons belongs, or the other way round."""
 
@@ -91,7 +97,7 @@ class AuthenticationError(SmartEraseError):
 
 
 class MissingCredentialsError(AuthenticationError):
-    """Raised when a request carries no access key, or not in the form ``Bearer KEY_ID.SECRET``."""
+    """Raised when a request carries no access key, or not in the form Bearer KEY_ID.SECRET."""
 
 
 class UnknownAccessKeyError(AuthenticationError):
@@ -157,6 +163,10 @@ class MinutesUsedUpError(TooManyRequestsError):
 
 class NotFoundError(SmartEraseError):
     """Raised when the caller names something that is not there."""
+
+
+class CallbackNotFoundError(NotFoundError):
+    """Raised when callback settings are asked for and none were made."""
 
 
 class JobNotFoundError(NotFoundError):

@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
+import re
+
+from domain.access import OWNER_PATTERN
+from domain.errors import InvalidRequestError
+
 INBOX_PREFIX = "inbox/"
 UPLOAD_PREFIX = "uploads/"
 
 
-def upload(upload_id: str, file_name: str) -> str:
+def upload(owner: str, upload_id: str, file_name: str) -> str:
     """Return the key that a presigned upload writes."""
-    return f"{upload_prefix(upload_id)}{file_name}"
+    return f"{upload_prefix(owner, upload_id)}{file_name}"
 
 
-def upload_prefix(upload_id: str) -> str:
+def upload_prefix(owner: str, upload_id: str) -> str:
     """Return the prefix under which exactly one uploaded object lies."""
-    return f"{UPLOAD_PREFIX}{upload_id}/"
+    return f"{UPLOAD_PREFIX}{owner}/{upload_id}/"
+
+
+def open_to(owner: str) -> tuple[str, ...]:
+    """Return the prefixes of the service's own bucket that an owner may name as a source."""
+    return f"{INBOX_PREFIX}{owner}/", f"{UPLOAD_PREFIX}{owner}/"
+
+
+def inbox_owner(key: str) -> str:
+    """Return whose inbox an object lies in: ``inbox/OWNER/…``.
+
+    Raises:
+        InvalidRequestError: it lies in none.
+    """
+    owner, _, name = key.removeprefix(INBOX_PREFIX).partition("/")
+    if not key.startswith(INBOX_PREFIX) or not name or name.endswith("/") or not re.fullmatch(OWNER_PATTERN, owner):
+        raise InvalidRequestError(f"{key} lies in nobody's inbox", field="key", allowed=f"{INBOX_PREFIX}OWNER/NAME")
+    return owner
+
+
+def usage_export(export_id: str) -> str:
+    """Return the key of a CSV of usage records; its ID is known only to who asked for it."""
+    return f"exports/{export_id}.csv"
 
 
 class JobKeys:

@@ -32,7 +32,7 @@ class RunningService:
 
     @property
     def api(self) -> ApiClient:
-        return ApiClient(self.api_url)
+        return ApiClient(self.api_url, self.facts["access_key"])
 
     def aws(self, service: str) -> Any:
         return boto3.client(

@@ -10,7 +10,7 @@ from werkzeug.test import Client
 
 from local.functions import InvocationResult
 from local.gateway import MAX_BODY_BYTES, Gateway
-from local.stack import Route
+from local.stack import Authorizer, Route
 
 
 class OneFunction:
@@ -94,3 +94,56 @@ def test_a_body_over_the_limit_is_refused_unread():
 def test_a_function_that_failed_is_an_internal_error_without_its_details():
     response = gateway(OneFunction({"errorMessage": "secret"}, "Unhandled")).get("/v1/jobs")
     assert (response.status_code, response.json) == (500, {"message": "Internal Server Error"})
+
+
+class TwoFunctions:
+    """An authorizer that answers what the test wants, and a function that remembers its events."""
+
+    def __init__(self, verdict: Any, function_error: str | None = None) -> None:
+        self.asked: list[Any] = []
+        self.events: list[Any] = []
+        self._verdict = InvocationResult(json.dumps(verdict).encode(), function_error)
+
+    def invoke(self, name_or_arn: str, payload: bytes) -> InvocationResult:
+        if name_or_arn == "authorizer":
+            self.asked.append(json.loads(payload))
+            return self._verdict
+        self.events.append(json.loads(payload))
+        return InvocationResult(b'{"statusCode": 200}')
+
+
+def guarded(functions: TwoFunctions) -> Client:
+    routes = (
+        Route("POST", "/v1/jobs", "one", Authorizer("authorizer", ("Authorization",))),
+        Route("POST", "/", "one", Authorizer("authorizer")),
+    )
+    return Client(Gateway(routes, functions), use_cookies=False)
+
+
+def test_an_authorizer_s_context_reaches_the_function_and_it_sees_no_body():
+    functions = TwoFunctions({"isAuthorized": True, "context": {"owner": "acme"}})
+    response = guarded(functions).post("/v1/jobs?a=1", json={}, headers={"Authorization": "Bearer x"})
+    assert response.status_code == 200
+    (asked,), (event,) = functions.asked, functions.events
+    assert (asked["type"], asked["identitySource"], asked["rawQueryString"]) == ("REQUEST", ["Bearer x"], "a=1")
+    assert "body" not in asked
+    assert event["requestContext"]["authorizer"] == {"lambda": {"owner": "acme"}}
+    assert event["body"]
+
+
+def test_without_its_identity_source_an_authorizer_is_not_asked():
+    functions = TwoFunctions({"isAuthorized": True})
+    response = guarded(functions).post("/v1/jobs", json={})
+    assert (response.status_code, response.json) == (401, {"message": "Unauthorized"})
+    assert functions.asked == functions.events == []
+    assert guarded(functions).post("/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("verdict", "error", "status"),
+    [({"isAuthorized": False}, None, 403), (None, None, 403), ({"isAuthorized": True}, "Unhandled", 500)],
+)
+def test_who_is_not_authorized_does_not_reach_the_function(verdict, error, status):
+    functions = TwoFunctions(verdict, error)
+    assert guarded(functions).post("/").status_code == status
+    assert functions.events == []

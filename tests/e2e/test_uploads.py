@@ -91,7 +91,7 @@ def test_who_does_not_know_the_service_s_key_gets_nothing(service: RunningServic
 
 def test_an_object_in_the_inbox_starts_one_job_for_its_version(service: RunningService, tmp_path: Path) -> None:
     clip = draw_clip(tmp_path / "inbox.mp4")
-    s3, bucket, key = service.aws("s3"), service.facts["bucket"], "inbox/film.mp4"
+    s3, bucket, key = service.aws("s3"), service.facts["bucket"], "inbox/default/film.mp4"
     stored = s3.put_object(Bucket=bucket, Key=key, Body=clip.read_bytes(), Metadata={"erase": "captions"})
 
     def jobs() -> list[dict[str, Any]]:

@@ -15,9 +15,11 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from adapters.service import Service, use_service
+from adapters.public_network import PublicNetwork
+from adapters.service import Service, current_service, use_service
 from adapters.settings import Settings
 from adapters.source_fetcher import SourceFetcher
+from domain.access import Caller, Quota, Scope
 from local import stack
 from local.template import Template
 
@@ -83,12 +85,19 @@ class Deployment:
         self.states = cached_client("stepfunctions")
         self.bucket = self.settings.media_bucket
         self.serve()
+        self.caller = self.new_caller("default")
 
     def serve(self, fetcher: SourceFetcher | None = None, **settings: Any) -> Service:
         changed = self.settings.model_copy(update=settings)
         service = Service(changed, clock=self.clock, fetcher=fetcher or no_network(), new_client=new_client)
         use_service(service)
         return service
+
+    def new_caller(self, owner: str, *scopes: Scope, **quota: int) -> Caller:
+        """Make an access key, and return what the authorizer says of who uses it."""
+        keys = current_service().access_keys
+        key, _ = keys.create(owner, frozenset(scopes or Scope), Quota.model_validate(quota))
+        return Caller(owner=owner, key_id=key.key_id, scopes=key.scopes, quota=key.quota)
 
     def put(self, key: str, body: bytes = b"video", **options: Any) -> str | None:
         return self.s3.put_object(Bucket=self.bucket, Key=key, Body=body, **options).get("VersionId")
@@ -104,7 +113,7 @@ def no_network() -> SourceFetcher:
     def refuse(*_arguments: object) -> Any:
         raise OSError("the tests have no network")
 
-    return SourceFetcher(refuse, refuse, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    return SourceFetcher(PublicNetwork(refuse, refuse, ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)))
 
 
 @pytest.fixture
@@ -155,9 +164,13 @@ class Answer:
 
 @pytest.fixture
 def call(deployment: Deployment) -> Callable[..., Answer]:
-    """Call an HTTP function with an event; ``body`` replaces the event's body."""
+    """Call an HTTP function with an event; ``body`` replaces the event's body, ``caller`` who sends it."""
 
-    def call_function(module: Any, event: dict[str, Any], body: Any = None, **headers: str) -> Answer:
+    def call_function(
+        module: Any, event: dict[str, Any], body: Any = None, *, caller: Caller | None = None, **headers: str
+    ) -> Answer:
+        said = {"caller": (caller or deployment.caller).model_dump_json()}
+        event = {**event, "requestContext": {**event["requestContext"], "authorizer": {"lambda": said}}}
         if body is not None:
             text = body if isinstance(body, str) else json.dumps(body)
             event = {**event, "body": text, "headers": {**event["headers"], "content-type": "application/json"}}

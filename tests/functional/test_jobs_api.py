@@ -27,7 +27,7 @@ RESULT_FACTS = ResultFacts(
 
 
 def submit(deployment, call, recorded, body=None, **headers):
-    deployment.put(f"uploads/{UPLOAD_ID}/clip.mp4")
+    deployment.put(f"uploads/default/{UPLOAD_ID}/clip.mp4")
     return call(create_job, recorded("create_job"), body, **headers)
 
 
@@ -54,9 +54,9 @@ def test_a_job_is_recorded_and_its_execution_bears_its_id(deployment, call, reco
 
 
 def test_a_job_is_bound_to_the_version_that_was_there_when_it_was_submitted(deployment, call, recorded):
-    version = deployment.put(f"uploads/{UPLOAD_ID}/clip.mp4")
+    version = deployment.put(f"uploads/default/{UPLOAD_ID}/clip.mp4")
     job_id = call(create_job, recorded("create_job")).body["job_id"]
-    deployment.put(f"uploads/{UPLOAD_ID}/clip.mp4", b"another")
+    deployment.put(f"uploads/default/{UPLOAD_ID}/clip.mp4", b"another")
 
     source = deployment.serve().jobs.get(job_id).source_object
     assert source is not None
@@ -149,7 +149,7 @@ def test_an_upload_that_never_came_is_a_404(deployment, call, recorded):
 
 
 def test_an_upload_expires_after_a_day_though_s3_may_delete_it_later(deployment, call, recorded):
-    deployment.put(f"uploads/{UPLOAD_ID}/clip.mp4")
+    deployment.put(f"uploads/default/{UPLOAD_ID}/clip.mp4")
     deployment.clock.advance(hours=24, seconds=2)
     answer = call(create_job, recorded("create_job"))
     assert (answer.status, answer.body["code"]) == (404, "UploadNotFound")
@@ -159,7 +159,10 @@ def test_an_upload_expires_after_a_day_though_s3_may_delete_it_later(deployment,
     ("s3_uri", "refusal"),
     [
         ("s3://somebody-elses-bucket/clip.mp4", (400, "InvalidRequest")),
-        ("s3://BUCKET/missing.mp4", (422, "SourceNotFound")),
+        ("s3://BUCKET/uploads/default/missing.mp4", (422, "SourceNotFound")),
+        ("s3://BUCKET/results/0f8fad5b-d9cb-469f-a165-70867728950e/video.mp4", (400, "InvalidRequest")),
+        ("s3://BUCKET/uploads/somebody-else/clip.mp4", (400, "InvalidRequest")),
+        ("s3://BUCKET/inbox/default", (400, "InvalidRequest")),
     ],
 )
 def test_an_object_that_may_not_be_read_is_refused(deployment, call, recorded, s3_uri, refusal):
@@ -373,7 +376,7 @@ def test_an_upload_form_takes_up_to_1_gb_and_says_how_long(deployment, call, rec
     assert answer.status == 201
     policy = json.loads(base64.b64decode(answer.body["fields"]["policy"]))
     assert ["content-length-range", 1, MAX_SOURCE_BYTES] in policy["conditions"]
-    assert answer.body["fields"]["key"] == f"uploads/{answer.body['upload_id']}/clip.mp4"
+    assert answer.body["fields"]["key"] == f"uploads/default/{answer.body['upload_id']}/clip.mp4"
     expires = datetime.fromisoformat(answer.body["expires_at"])
     assert (expires - deployment.clock()).total_seconds() == 24 * 3600
     assert datetime.fromisoformat(answer.body["form_expires_at"]) <= expires

@@ -12,7 +12,7 @@ from domain.job import JobStatus
 def land(deployment, recorded):
     """Put an object under inbox/ and deliver the event that S3 would send."""
 
-    def deliver(metadata, key="inbox/clip.mp4", times=1):
+    def deliver(metadata, key="inbox/default/clip.mp4", times=1):
         version = deployment.put(key, Metadata=metadata)
         event = recorded("on_upload")
         event["detail"]["bucket"]["name"] = deployment.bucket
@@ -66,7 +66,7 @@ def test_a_job_that_was_recorded_but_not_started_is_started_by_the_next_event(de
     working = deployment.settings.state_machine_arn
     deployment.serve(state_machine_arn=working + "-gone")
     with pytest.raises(Exception, match="StateMachineDoesNotExist"):
-        land({"upscale": "2"}, key="inbox/a.mp4")
+        land({"upscale": "2"}, key="inbox/default/a.mp4")
     service = deployment.serve()
     (job,) = service.jobs.page("default", 10).jobs
     assert job.source_object is not None

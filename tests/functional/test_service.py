@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from adapters.once_per_key import IdempotencyKey
 from adapters.service import current_service, use_service
 from domain.errors import ConflictError, InvalidTransitionError
 from domain.job import Job, JobError, JobRequest
@@ -20,7 +21,7 @@ def test_a_process_finds_its_service_in_the_environment_of_the_template(deployme
 
 def test_a_key_whose_first_request_is_still_at_work_is_a_conflict(deployment):
     once_per_key = deployment.serve().once_per_key
-    arguments = {"key": ("default", "order-1"), "body": {}, "context": deployment.context}
+    arguments = {"key": IdempotencyKey("default", "createJob", "order-1"), "body": {}, "context": deployment.context}
 
     def again_meanwhile():
         with pytest.raises(ConflictError, match="being worked on"):
@@ -34,7 +35,12 @@ def test_a_key_whose_first_request_is_still_at_work_is_a_conflict(deployment):
 def test_keys_of_two_owners_are_two_keys(deployment):
     once_per_key = deployment.serve().once_per_key
     answers = [
-        once_per_key.run(lambda owner=owner: owner, key=(owner, "order-1"), body={}, context=deployment.context)
+        once_per_key.run(
+            lambda owner=owner: owner,
+            key=IdempotencyKey(owner, "createJob", "order-1"),
+            body={},
+            context=deployment.context,
+        )
         for owner in ("a", "b")
     ]
     assert answers == ["a", "b"]

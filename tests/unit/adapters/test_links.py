@@ -57,6 +57,6 @@ def test_a_session_is_renewed_before_a_link_would_outlive_it(signer, clock, sess
 
 
 def test_a_form_says_when_its_session_ends(signer, clock):
-    form = signer.upload_form("u", "clip.mp4")
+    form = signer.upload_form("default", "u", "clip.mp4")
     assert form.form_expires_at == START + timedelta(hours=1)
     assert form.expires_at == START + timedelta(hours=24)
