@@ -14,7 +14,7 @@ BITRATE_MBPS ?=
 OUT ?= out
 PORT ?= 0
 
-.PHONY: help run serve setup test fast-test lint types architecture acceptance formats-table throughput bench-erase openapi requirements clean
+.PHONY: help run serve setup test fast-test lint types architecture acceptance formats-table throughput bench-erase openapi bench-upscale train-fast train-normal train-premium requirements clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -82,4 +82,20 @@ throughput: setup  ## speed and memory at 720p beside a plain transcode: CLIP=..
 	$(VENV)/bin/python -m bench.throughput "$(CLIP)" --seconds 10 --seconds 100
 
 bench-erase: setup  ## captions drawn over clean clips, erased, scored against the truth: QUICK=1 for one case of a kind (minutes)
-	$(VENV)/bin/python -m bench.erase $(if $(QUICK),--quick) --premium --pictures build/bench-erase
+	$(VENV)/bin/python -m bench.erase $(if $(QUICK),--quick) --premium --out build/bench-erase
+
+bench-upscale: setup  ## pictures and compressed videos doubled by every upscaler, scored against the truth (minutes)
+	$(VENV)/bin/python -m bench.upscale --pictures build/bench-upscale --json build/bench-upscale/videos.json
+
+# Networks are trained in an environment of their own: torch is larger than everything else together.
+TRAINING := build/training
+$(TRAINING)/.python: requirements/training.txt
+	@$(PYTHON) -m venv $(TRAINING)/venv
+	@$(TRAINING)/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
+# Clean pairs first, which the published benchmarks use; from there on to what real video looks like. Resumable.
+train-fast train-normal train-premium: train-%: $(TRAINING)/.python  ## train one tier of upscaler (hours on a CPU)
+	$(TRAINING)/venv/bin/python -m gpu_worker.training.train --tier $* --out $(TRAINING)
+	$(TRAINING)/venv/bin/python -m gpu_worker.training.train --tier $* --out $(TRAINING) --degrade \
+	  --begin-with $(TRAINING)/$*-clean/checkpoint.pt

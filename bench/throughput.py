@@ -19,6 +19,8 @@ from pathlib import Path
 
 import av
 
+from bench.transcode import plain_transcode
+
 
 def loop(clip: Path, seconds: float, target: Path) -> int:
     """Write ``clip``'s video packets to ``target`` again and again up to ``seconds``; return the number of frames."""
@@ -45,22 +47,6 @@ def loop(clip: Path, seconds: float, target: Path) -> int:
                 offset += end
                 if float(offset * tick) >= seconds:
                     return frames
-
-
-def plain_transcode(clip: Path, target: Path) -> float:
-    """Decode and encode with libx264 veryfast crf 18 and nothing else; return seconds."""
-    started = time.monotonic()
-    with av.open(str(clip)) as source, av.open(str(target), "w") as out:
-        video = source.streams.video[0]
-        video.thread_type = "AUTO"
-        stream = out.add_stream("libx264", rate=video.average_rate, options={"preset": "veryfast", "crf": "18"})
-        stream.width, stream.height, stream.pix_fmt = video.width, video.height, "yuv420p"
-        if video.time_base is not None:  # else a variable frame rate does not fit the encoder's clock
-            stream.codec_context.time_base = video.time_base
-        for frame in source.decode(video):
-            out.mux(stream.encode(frame))
-        out.mux(stream.encode(None))
-    return time.monotonic() - started
 
 
 def run_child(arguments: Sequence[str]) -> tuple[float, float]:

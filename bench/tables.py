@@ -1,0 +1,146 @@
+"""The erase bench's figures as Markdown: PSNR case by case, every measure by method, what was found, and the gates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from bench.scoring import CaseResult, VersionScore
+
+_MOVING_LITTLE = ("static", "pan")
+
+#: Heading, figure of one version, digits.
+_MEASURES: tuple[tuple[str, Callable[[VersionScore], float | None], int], ...] = (
+    ("PSNR Y", lambda score: score.psnr, 2),
+    ("PSNR UV", lambda score: score.chroma_psnr, 2),
+    ("SSIM Y", lambda score: score.ssim, 4),
+    ("free elsewhere", lambda score: score.free_elsewhere_psnr, 2),
+    ("never free", lambda score: score.never_free_psnr, 2),
+    ("ring PSNR", lambda score: score.ring_psnr, 2),
+    ("ring SSIM", lambda score: score.ring_ssim, 4),
+    ("outside PSNR", lambda score: score.outside_psnr, 2),
+    ("flicker", lambda score: score.flicker, 2),
+    ("ghost", lambda score: score.ghost, 3),
+)
+
+
+def report(results: Sequence[CaseResult]) -> str:
+    """Return all tables of a run; every case has the same versions."""
+    methods = list(results[0].versions)
+    parts = [
+        "## PSNR of luma inside the true mask, dB\n",
+        _table(["case", *methods], _psnr_rows(results, methods)),
+        "\n## Every measure, mean of all cases\n",
+        _table(["method", *(name for name, _, _ in _MEASURES), "residual text"], _measure_rows(results, methods)),
+        "\n## Finding and speed, Normal\n",
+        _table(
+            [
+                *("case", "recall", "precision", "size", "end errors", "false events", "coverage", "residual text"),
+                *("damaged frames", "changed outside", "transcode fps", "job", "detect", "erase"),
+            ],
+            [_finding_row(result) for result in results],
+        ),
+        "\n## Gates\n",
+        _table(["gate", "asked", "measured"], gates(results)),
+        "",
+    ]
+    return "\n".join(parts)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    given = [value for value in values if value is not None]
+    return float(np.mean(given)) if given else None
+
+
+def _digits(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _psnr_rows(results: Sequence[CaseResult], methods: Sequence[str]) -> list[list[str]]:
+    def row(name: str, chosen: Sequence[CaseResult]) -> list[str]:
+        means = (_mean(result.versions[method].psnr for result in chosen) for method in methods)
+        return [name, *(_digits(mean, 2) for mean in means)]
+
+    kinds = dict.fromkeys(result.case.kind for result in results)
+    core = [result for result in results if result.is_core]
+    return [
+        *(row(result.case.name, [result]) for result in results),
+        *(row(f"**mean {kind}**", [result for result in results if result.case.kind == kind]) for kind in kinds),
+        *([row("**mean of the first ten**", core)] if core else []),
+        row("**mean of all**", results),
+    ]
+
+
+def _measure_rows(results: Sequence[CaseResult], methods: Sequence[str]) -> list[list[str]]:
+    rows = []
+    for method in methods:
+        scores = [result.versions[method] for result in results]
+        figures = [_digits(_mean(figure(score) for score in scores), digits) for _, figure, digits in _MEASURES]
+        rows.append([method, *figures, _residual(scores)])
+    return rows
+
+
+def _residual(scores: Sequence[VersionScore]) -> str:
+    left, judged, scene = (
+        sum(getattr(score.residual, name) for score in scores) for name in ("left", "judged", "scene")
+    )
+    return f"{left} of {judged} ({100 * left / max(1, judged):.1f} %), scene's own {scene}"
+
+
+def _finding_row(result: CaseResult) -> list[str]:
+    finding, speed = result.finding, result.speed
+    return [
+        result.case.name,
+        f"{finding.recall:.3f}",
+        f"{finding.precision:.3f}",
+        f"{finding.size:.2f}",
+        " ".join("missed" if error is None else str(error) for error in finding.end_errors),
+        str(finding.false_events),
+        f"{result.coverage:.2f}",
+        _residual([result.versions["Normal"]]),
+        f"{finding.damaged} of {finding.caption_free}",
+        str(finding.changed_outside),
+        f"{speed.transcode:.0f}",
+        *(f"{fps:.0f} ({fps / speed.transcode:.2f}x)" for fps in (speed.job, speed.detect, speed.erase)),
+    ]
+
+
+def gates(results: Sequence[CaseResult]) -> list[list[str]]:
+    """Return the figures that the product is held to: what, how much is asked for, how much it is."""
+
+    def gain(method: str, base: str, chosen: Sequence[CaseResult]) -> str:
+        gains = (_difference(result.versions[method].psnr, result.versions[base].psnr) for result in chosen)
+        return f"{_digits(_mean(gains), 2)} dB"
+
+    little = [result for result in results if result.case.kind in _MOVING_LITTLE]
+    core = [result for result in results if result.is_core]
+    errors = [error for result in results for error in result.finding.end_errors]
+    exact = sum(error is not None and error <= 1 for error in errors)
+    rows = [["Normal over Telea with the true mask, all cases", ">= 2 dB", gain("Normal", "Telea, true mask", results)]]
+    if core:
+        rows.append(["the same, first ten cases", ">= 2 dB", gain("Normal", "Telea, true mask", core)])
+    if little:
+        rows.append(["the same, static and panning", ">= 3 dB", gain("Normal", "Telea, true mask", little)])
+    rows.append(["Normal over Normal with the true mask", ">= -1 dB", gain("Normal", "Normal, true mask", results)])
+    if "Premium" in results[0].versions:
+        rows.append(["Premium over Normal", ">= 0.5 dB", gain("Premium", "Normal", results)])
+    rows += [
+        ["frames with residual text, Normal", "<= 1 %", _residual([result.versions["Normal"] for result in results])],
+        ["events whose ends are within a frame", ">= 95 %", f"{exact} of {len(errors)}"],
+        [
+            "caption-free frames changed before encoding",
+            "0",
+            f"{sum(r.finding.damaged for r in results)} of {sum(r.finding.caption_free for r in results)}",
+        ],
+    ]
+    return rows
+
+
+def _difference(first: float | None, second: float | None) -> float | None:
+    return None if first is None or second is None else first - second

@@ -1,0 +1,120 @@
+"""The worker's own stages on one file, as its command line runs them: what is measured is what is shipped."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from domain.detection import CaptionEvent, Detection
+from domain.job import EraseSettings, ObjectRef, Quality, Stage, UpscaleSettings
+from domain.planning import plan_segments
+from domain.progress import StageProgress
+from domain.work_order import WorkOrder
+from gpu_worker.stages.job import EraseRecord, FinderFactory, StageJob, StageRecord, open_caption_finder
+from gpu_worker.stages.pipeline import run_all, run_stage
+from gpu_worker.video.frame import Frame
+from gpu_worker.video.patches import PatchStream, patched
+from gpu_worker.video.reader import FrameReader
+from gpu_worker.video.source import probe_video
+from gpu_worker.workspace import LocalWorkspace
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Erased:
+    """A video's frames with its captions erased, before any encoder; what was found, and the records of the stages."""
+
+    frames: list[Frame]
+    detection: Detection
+    detect: StageRecord
+    erase: tuple[EraseRecord, ...]
+
+    @property
+    def coverage(self) -> float:
+        """Share of the covered pixels that were filled with true ones; 1 where nothing was covered."""
+        masked = sum(record.pixels_masked for record in self.erase)
+        return sum(record.pixels_from_frames for record in self.erase) / masked if masked else 1.0
+
+
+class _KnownCaptions:
+    """Stands for the caption finder where the captions are known."""
+
+    def __init__(self, captions: tuple[CaptionEvent, ...]) -> None:
+        self._captions = captions
+
+    def process_frame(self, frame: Frame, seconds: float) -> None:
+        pass
+
+    def flush(self) -> tuple[CaptionEvent, ...]:
+        return self._captions
+
+
+def erase_patches(
+    source: Path,
+    folder: Path,
+    quality: Quality,
+    *,
+    truth: tuple[CaptionEvent, ...] | None = None,
+    found_in: Path | None = None,
+) -> Erased:
+    """Run detect and erase on ``source``, an 8-bit video, up to the lossless patches that an upscale would get.
+
+    Args:
+        source: the captioned video.
+        folder: of the job.
+        quality: of the fill.
+        truth: the captions, where they are not to be looked for.
+        found_in: folder of an earlier job on the same video, whose detection is taken over.
+    """
+    finder: FinderFactory = open_caption_finder if truth is None else lambda *_: _KnownCaptions(truth)
+    job = _job(source, folder, quality, UpscaleSettings(), finder)
+    keys = job.workspace.keys
+    if found_in is not None:
+        for key in (keys.detection, keys.stage_record(Stage.DETECT)):
+            job.workspace.write(key, LocalWorkspace(found_in).read(key))
+    run_stage(job, Stage.DETECT, 0)
+    plan = plan_segments(job.detection())
+    job.workspace.write(keys.plan, plan.model_dump_json().encode())
+    for segment in plan.segments:
+        run_stage(job, Stage.ERASE, segment.index)
+    records = tuple(
+        EraseRecord.model_validate_json(job.workspace.read(keys.stage_record(Stage.ERASE, segment.index)))
+        for segment in plan.segments
+    )
+    streams = [
+        PatchStream(patch.box, job.workspace.fetch(keys.segment_file(record.segment, patch.name)))
+        for record in records
+        for patch in record.patches
+    ]
+    facts = probe_video(source)
+    return Erased(
+        frames=list(patched(FrameReader(source, facts).frames(), streams, facts.bit_depth)),
+        detection=job.detection(),
+        detect=StageRecord.model_validate_json(job.workspace.read(keys.stage_record(Stage.DETECT))),
+        erase=records,
+    )
+
+
+def erase_to_video(source: Path, folder: Path) -> float:
+    """Run a whole Normal erase job on ``source``, encoded result and all; return the seconds that it took."""
+    job = _job(source, folder, Quality.NORMAL, None, open_caption_finder)
+    started = time.perf_counter()
+    run_all(job)
+    return time.perf_counter() - started
+
+
+def _job(
+    source: Path, folder: Path, quality: Quality, upscale: UpscaleSettings | None, finder: FinderFactory
+) -> StageJob:
+    order = WorkOrder(
+        job_id=None,
+        source=ObjectRef(bucket="", key=str(source.resolve())),
+        source_facts=probe_video(source).to_source_facts(),
+        erase=EraseSettings(quality=quality),
+        upscale=upscale,
+    )
+    return StageJob(LocalWorkspace(folder), order, _unheard, open_finder=finder)
+
+
+def _unheard(_progress: StageProgress) -> None:
+    """Take a progress report that nobody reads."""
