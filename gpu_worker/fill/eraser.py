@@ -6,6 +6,7 @@ import ctypes
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from domain.detection import CaptionEvent, Shot
@@ -14,6 +15,7 @@ from gpu_worker.fill.lane import LEND_FRAMES, Done, Lane, Method, fill_lane, ope
 from gpu_worker.fill.redo import Chunk, review
 from gpu_worker.fill.second_look import CaptionFill, SecondLook
 from gpu_worker.fill.windows import Window, plan_windows
+from gpu_worker.inference.session import core_count
 from gpu_worker.video.frame import Frame, Patch
 
 __all__ = ["EraseReport", "erase", "plan_windows"]
@@ -21,9 +23,14 @@ __all__ = ["EraseReport", "erase", "plan_windows"]
 #: Frames held at once: as many as fit into this, and no more than it takes to see a caption of four seconds whole.
 _MEMORY_BYTES = 500_000_000
 _MAX_WINDOW_FRAMES = 128
-_MIN_WINDOW_FRAMES = 32
-#: Per pixel of a window's surroundings: two flows of two float16, the luma filled for them, the planes twice, the mask.
-_BYTES_PER_SURROUNDING_PIXEL = 14
+_MIN_WINDOW_FRAMES = 12
+#: Per pixel of a window's surroundings: the planes twice and once filled, and for each estimate of motion two flows of
+#: two float16 for every 2x2 block (for every pixel in Premium) and the luma that they are estimated on.
+_PLANE_BYTES = 4.5
+_MOTION_BYTES = 2.25
+_MOTION_BYTES_THOROUGH = 9
+#: Per pixel of a caption's box and each estimate: where it comes from, in the frames behind it.
+_TRAIL_BYTES = 14
 _METHODS = {Quality.NORMAL: Method.NORMAL, Quality.PREMIUM: Method.PREMIUM}
 
 
@@ -88,46 +95,47 @@ def erase(
     first = stream.peek()
     if first is None:
         return
-    lanes = [
-        open_lane(Window(box, events, first.width, first.height), _METHODS[quality])
-        for box in plan_windows(events, first.width, first.height, second_look.growth if second_look else 0)
-    ]
-    length = window_frames or _affordable_frames(first, lanes)
-    starts = sorted(shot.start_frame for shot in shots)
-    lent: deque[Frame] = deque(maxlen=LEND_FRAMES)
-    while (frame := stream.peek()) is not None:
-        report.frames += 1
-        if not any(lane.window.is_active(frame.index) for lane in lanes):
-            stream.take()
-            lent.append(frame)
-            yield frame, ()
-            continue
-        begun = time.perf_counter()
-        wall = next((start for start in starts if start > frame.index), None)
-        here = next((start for start in reversed(starts) if start <= frame.index), 0)
-        before = [earlier for earlier in lent if earlier.index >= here]
-        _return_freed_memory()
-        window = stream.look(min(length, _active_frames(frame.index, length, lanes) + LEND_FRAMES), wall)
-        active = _active_frames(frame.index, len(window), lanes)
-        # A caption that does not end within the window is done by halves: the other half shows what is to come.
-        core = window[: active if active < length else max(1, length // 2)]
-        results = []
-        for lane in lanes:
-            carried = lane.carried
-            done = fill_lane(lane, before, window, range(len(core)))
-            if second_look is not None:
-                looked = time.perf_counter()
-                review(lane, Chunk(before, window, carried), done, (events, second_look), report.captions)
-                report.review_seconds += time.perf_counter() - looked
-            results.append(done)
-        _count(report, results)
-        report.seconds += time.perf_counter() - begun
-        report.frames += len(core) - 1
-        report.frames_changed += len(core)
-        for position, frame in enumerate(core):
-            stream.take()
-            lent.append(frame)
-            yield frame, tuple(result[position].patch for result in results if position in result)
+    with ThreadPoolExecutor(core_count()) as pool:
+        lanes = [
+            open_lane(Window(box, events, first.width, first.height), _METHODS[quality], pool)
+            for box in plan_windows(events, first.width, first.height, second_look.growth if second_look else 0)
+        ]
+        length = window_frames or _affordable_frames(first, lanes, quality)
+        starts = sorted(shot.start_frame for shot in shots)
+        lent: deque[Frame] = deque(maxlen=LEND_FRAMES)
+        while (frame := stream.peek()) is not None:
+            report.frames += 1
+            if not any(lane.window.is_active(frame.index) for lane in lanes):
+                stream.take()
+                lent.append(frame)
+                yield frame, ()
+                continue
+            begun = time.perf_counter()
+            wall = next((start for start in starts if start > frame.index), None)
+            here = next((start for start in reversed(starts) if start <= frame.index), 0)
+            before = [earlier for earlier in lent if earlier.index >= here]
+            _return_freed_memory()
+            window = stream.look(min(length, _active_frames(frame.index, length, lanes) + LEND_FRAMES), wall)
+            active = _active_frames(frame.index, len(window), lanes)
+            # A caption that does not end within the window is done by halves: the other half shows what is to come.
+            core = window[: active if active < length else max(1, length // 2)]
+            results = []
+            for lane in lanes:
+                carried = lane.carried
+                done = fill_lane(lane, before, window, range(len(core)))
+                if second_look is not None:
+                    looked = time.perf_counter()
+                    review(lane, Chunk(before, window, carried), done, (events, second_look), report.captions)
+                    report.review_seconds += time.perf_counter() - looked
+                results.append(done)
+            _count(report, results)
+            report.seconds += time.perf_counter() - begun
+            report.frames += len(core) - 1
+            report.frames_changed += len(core)
+            for position, frame in enumerate(core):
+                stream.take()
+                lent.append(frame)
+                yield frame, tuple(result[position].patch for result in results if position in result)
 
 
 def _return_freed_memory() -> None:
@@ -162,12 +170,15 @@ class _Stream:
         self._waiting.popleft()
 
 
-def _affordable_frames(frame: Frame, lanes: list[Lane]) -> int:
+def _affordable_frames(frame: Frame, lanes: list[Lane], quality: Quality) -> int:
     """Return how many frames may be looked at together; 10-bit planes take twice the room."""
-    surroundings = sum(lane.window.surroundings.width * lane.window.surroundings.height for lane in lanes)
-    bytes_per_frame = frame.y.nbytes + frame.u.nbytes + frame.v.nbytes
-    bytes_per_frame += surroundings * (_BYTES_PER_SURROUNDING_PIXEL + 3 * (frame.y.itemsize - 1))
-    return max(_MIN_WINDOW_FRAMES, min(_MAX_WINDOW_FRAMES, _MEMORY_BYTES // bytes_per_frame))
+    estimates, motion = (2, _MOTION_BYTES_THOROUGH) if quality is Quality.PREMIUM else (1, _MOTION_BYTES)
+    bytes_per_frame = float(frame.y.nbytes + frame.u.nbytes + frame.v.nbytes)
+    for lane in lanes:
+        box, around = lane.window.box, lane.window.surroundings
+        bytes_per_frame += around.width * around.height * (_PLANE_BYTES * frame.y.itemsize + estimates * motion)
+        bytes_per_frame += box.width * box.height * estimates * _TRAIL_BYTES
+    return max(_MIN_WINDOW_FRAMES, min(_MAX_WINDOW_FRAMES, int(_MEMORY_BYTES / bytes_per_frame)))
 
 
 def _active_frames(first_index: int, limit: int, lanes: list[Lane]) -> int:

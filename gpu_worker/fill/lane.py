@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from itertools import pairwise
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 
 from domain.detection import Box
 from gpu_worker.fill.chunk import Filled, Surroundings, fill_chunk
@@ -49,6 +47,7 @@ class Lane:
 
     window: Window
     method: Method
+    pool: Executor
     estimator: MotionEstimator | None
     second_estimator: MotionEstimator | None
     views: dict[int, View] = field(default_factory=dict)
@@ -62,15 +61,15 @@ class Lane:
         self.motions = {index: motion for index, motion in self.motions.items() if index >= frame_index}
 
 
-def open_lane(window: Window, method: Method) -> Lane:
-    """Return a lane that remembers nothing yet."""
-    size = window.surroundings.height, window.surroundings.width
+def open_lane(window: Window, method: Method, pool: Executor) -> Lane:
+    """Return a lane that remembers nothing yet, and shares its work among the threads of ``pool``."""
     premium = method is Method.PREMIUM
     return Lane(
         window=window,
         method=method,
-        estimator=None if method is Method.BESIDE else MotionEstimator(*size, thorough=premium),
-        second_estimator=MotionEstimator(*size, thorough=True, holes_are_seen=True) if premium else None,
+        pool=pool,
+        estimator=None if method is Method.BESIDE else MotionEstimator(thorough=premium),
+        second_estimator=MotionEstimator(thorough=True, holes_are_seen=True) if premium else None,
     )
 
 
@@ -137,26 +136,28 @@ def _fill_run(lane: Lane, frames: list[tuple[int, Surroundings]], first: int, ru
     wanted = range(first, first + len(run))
     pictures = [surroundings for _, surroundings in frames]
     if lane.estimator is None:
-        return [fill_chunk([pictures[position]], [[]], range(1))[0] for position in wanted]
-    motions = []
-    for (index, earlier), (next_index, later) in pairwise(frames):
-        if next_index not in lane.motions:
-            view = lane.views.get(index) or earlier.view()
-            lane.views[next_index] = later.view()
-            lane.motions[next_index] = lane.estimator.estimate(view, lane.views[next_index])
-        motions.append(lane.motions[next_index])
+        return [fill_chunk([pictures[position]], [[]], range(1), lane.pool)[0] for position in wanted]
+    motions = _motions(lane, lane.estimator, frames)
     if lane.second_estimator is None:
-        return fill_chunk(pictures, [motions], wanted)
+        return fill_chunk(pictures, [motions], wanted, lane.pool)
     guides = [
-        View(_luma8(result.surroundings), result.surroundings.occlusion)
-        for result in fill_chunk(pictures, [motions], range(len(pictures)))
+        View.of(result.surroundings.luma8(), result.surroundings.occlusion, lane.second_estimator.step)
+        for result in fill_chunk(pictures, [motions], range(len(pictures)), lane.pool)
     ]
-    second = [lane.second_estimator.estimate(*pair) for pair in pairwise(guides)]
-    return fill_chunk(pictures, [motions, second], wanted)
+    second = list(lane.pool.map(lane.second_estimator.estimate, guides, guides[1:]))
+    return fill_chunk(pictures, [motions, second], wanted, lane.pool)
 
 
-def _luma8(surroundings: Surroundings) -> NDArray[np.uint8]:
-    return (surroundings.y >> (surroundings.bit_depth - 8)).astype(np.uint8)
+def _motions(lane: Lane, estimator: MotionEstimator, frames: list[tuple[int, Surroundings]]) -> list[PairMotion]:
+    """Return the motion between each frame and the next; what the lane remembers is not estimated again."""
+    new = [number for number in range(1, len(frames)) if frames[number][0] not in lane.motions]
+    seen = {index: surroundings for number in new for index, surroundings in frames[number - 1 : number + 1]}
+    unseen = [index for index in seen if index not in lane.views]
+    lane.views.update(zip(unseen, lane.pool.map(lambda index: seen[index].view(estimator.step), unseen), strict=True))
+    pairs = [(lane.views[frames[number - 1][0]], lane.views[frames[number][0]]) for number in new]
+    estimated = lane.pool.map(lambda pair: estimator.estimate(*pair), pairs)
+    lane.motions.update(zip((frames[number][0] for number in new), estimated, strict=True))
+    return [lane.motions[index] for index, _ in frames[1:]]
 
 
 def _lender(filled: Filled) -> Surroundings:

@@ -9,32 +9,52 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_worker.fill.spatial import fill_smoothly, normalised_blur
-from gpu_worker.fill.windows import Occlusion
+from gpu_worker.fill.windows import Occlusion, shrunk
 
 #: A window whose every pixel moves less than this per frame stands still: less is the noise of the estimate.
 _STILL_PIXELS = 0.04
 #: The dominant motion is preferred where it explains the picture about as well as the free one.
 _DOMINANT_FACTOR = 1.15
-_DOMINANT_OFFSET = 1.0
+_DOMINANT_OFFSET = 0.5
 #: Less than this share of seen flow nearby, and flow from further away is taken.
 _MIN_NEAR_WEIGHT = 0.02
-_GRID_STEP = 4
+#: How far flow is looked for to go through a hole, and how far where that is not enough; width of a comparison. Pixels.
+_NEAR_SIDE = 9
+_FAR_SIDE = 31
+_MISMATCH_SIDE = 11
+#: The affine fit takes every eighth pixel of every eighth line.
+_GRID_STEP = 8
 _FIT_ROUNDS = 4
+#: DIS stops at this level of its pyramid, counted from the full picture: a quarter of its side, or half.
+_FINEST_LEVEL = 2
+_FINEST_LEVEL_THOROUGH = 1
 
 Flow = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """One frame of a window's surroundings, ready for motion: luma (h, w) with its holes filled, and the holes."""
+    """One frame of a window's surroundings, ready for motion: what is covered there, and its luma with holes filled.
+
+    ``luma`` (ceil(h / step), ceil(w / step)) is ``step`` times smaller than the surroundings.
+    """
 
     luma: NDArray[np.uint8]
     occlusion: Occlusion
+    step: int
+
+    @staticmethod
+    def of(luma: NDArray[np.uint8], occlusion: Occlusion, step: int) -> View:
+        """Return the view of a full-size luma plane, its holes as they are."""
+        if step == 1:
+            return View(luma, occlusion, step)
+        size = -(-luma.shape[1] // step), -(-luma.shape[0] // step)
+        return View(cv2.resize(luma, size, interpolation=cv2.INTER_AREA).astype(np.uint8), occlusion, step)
 
     def without(self, hole: NDArray[np.bool_]) -> View:
-        """Return the same frame with another hole filled from beside."""
-        filled = fill_smoothly(self.luma.astype(np.float32), hole)
-        return View(np.clip(filled + 0.5, 0, 255).astype(np.uint8), self.occlusion)
+        """Return the same frame with a hole (h, w), of the surroundings' size, filled from beside."""
+        filled = fill_smoothly(self.luma.astype(np.float32), shrunk(hole, self.step))
+        return View(np.clip(filled + 0.5, 0, 255).astype(np.uint8), self.occlusion, self.step)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +69,17 @@ class Affine:
         displaced = constant + columns[..., None] * per_column + rows[..., None] * per_row
         return np.asarray(displaced, dtype=np.float32)
 
+    def enlarged(self, step: int) -> Affine:
+        """Return the same motion of a picture that is ``step`` times larger."""
+        constant, per_column, per_row = self.terms
+        return Affine(np.stack((constant * step, per_column, per_row)))
+
+    def largest(self, height: int, width: int) -> float:
+        """Return the largest displacement along either axis in a picture: it is in one of its corners."""
+        columns = np.array((0, width - 1, 0, width - 1), np.float32)
+        rows = np.array((0, 0, height - 1, height - 1), np.float32)
+        return float(np.abs(self.at(columns, rows)).max())
+
     def over(self, height: int, width: int) -> Flow:
         """Return the displacement (height, width, 2) of every pixel."""
         across = self.terms[0] + np.arange(width, dtype=np.float32)[:, None] * self.terms[1]
@@ -58,91 +89,99 @@ class Affine:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairMotion:
-    """Displacements (h, w, 2) in pixels, x first: ``backward`` from the later frame to the earlier, ``forward`` back.
+    """Displacements in pixels, x first: ``backward`` from the later frame to the earlier, ``forward`` back.
 
-    Kept as float16, a fiftieth of a pixel for any motion that can be followed, because many pairs wait in memory.
-    The window's dominant motion goes along, for pixels whose own motion cannot be told.
+    Both are (ceil(h / step), ceil(w / step), 2), one for each block of ``step`` x ``step`` pixels; kept as float16, a
+    fiftieth of a pixel for any motion that can be followed, because many pairs wait in memory. The window's dominant
+    motion goes along, for pixels whose own motion cannot be told.
     """
 
     backward: NDArray[np.float16]
     forward: NDArray[np.float16]
     dominant_backward: Affine
     dominant_forward: Affine
+    step: int
 
 
 class MotionEstimator:
     """Dense optical flow (DIS, Kroeger et al., ECCV 2016) with the window's dominant affine motion as its rival.
 
+    May be used by several threads at once.
+
     Args:
-        height: of the surroundings in pixels.
-        width: of the surroundings in pixels.
-        thorough: take the slower preset of DIS.
+        thorough: work at full size with the slower preset of DIS; else at half size, where its faster preset ends
+            its search anyway.
         holes_are_seen: the luma inside the holes is a first result, so that flow there need not be made up.
     """
 
-    def __init__(self, height: int, width: int, *, thorough: bool = False, holes_are_seen: bool = False) -> None:
-        preset = cv2.DISOPTICAL_FLOW_PRESET_MEDIUM if thorough else cv2.DISOPTICAL_FLOW_PRESET_FAST
-        self._dis = cv2.DISOpticalFlow.create(preset)
+    def __init__(self, *, thorough: bool = False, holes_are_seen: bool = False) -> None:
+        self.step = 1 if thorough else 2
+        self._thorough = thorough
         self._holes_are_seen = holes_are_seen
-        columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-        self._columns, self._rows = columns, rows
 
     def estimate(self, earlier: View, later: View) -> PairMotion:
-        """Return the motion between two neighbouring frames of one shot."""
+        """Return the motion between two neighbouring frames of one shot, from views of this estimator's step."""
         if not self._holes_are_seen and earlier.occlusion is not later.occlusion:
             # Where only one frame is filled from beside, flow would chase what the other really shows.
             unseen = earlier.occlusion.mask | later.occlusion.mask
             earlier, later = earlier.without(unseen), later.without(unseen)
-        backward, dominant_backward = self._between(later, earlier)
-        forward, dominant_forward = self._between(earlier, later)
-        return PairMotion(backward.astype(np.float16), forward.astype(np.float16), dominant_backward, dominant_forward)
+        unseen = shrunk(earlier.occlusion.reach | later.occlusion.reach, self.step)
+        backward, dominant_backward = self._between(later, earlier, unseen)
+        forward, dominant_forward = self._between(earlier, later, unseen)
+        return PairMotion(backward, forward, dominant_backward, dominant_forward, self.step)
 
-    def _between(self, start: View, end: View) -> tuple[Flow, Affine]:
+    def _between(self, start: View, end: View, unseen: NDArray[np.bool_]) -> tuple[NDArray[np.float16], Affine]:
         start_at = np.zeros((*start.luma.shape, 2), np.float32)
-        flow = np.asarray(self._dis.calc(start.luma, end.luma, start_at), dtype=np.float32)
-        unseen = start.occlusion.reach | end.occlusion.reach
+        flow = np.asarray(self._dis().calc(start.luma, end.luma, start_at), dtype=np.float32)
         # Where either frame was filled from beside, the two do not show the same thing and their flow is made up.
         if not self._holes_are_seen and unseen.any():
-            flow = _through_holes(flow, unseen)
+            self._through_holes(flow, unseen)
         affine = self._dominant(flow, start.luma, unseen)
-        dominant = affine.over(*start.luma.shape)
-        if np.abs(dominant).max() < _STILL_PIXELS:
+        if affine.largest(*start.luma.shape) * self.step < _STILL_PIXELS:
             affine = Affine(np.zeros((3, 2), np.float32))
-            dominant[:] = 0
+        dominant = affine.over(*start.luma.shape)
         free_error = self._mismatch(start.luma, end.luma, flow)
         dominant_error = self._mismatch(start.luma, end.luma, dominant)
         better = dominant_error <= free_error * _DOMINANT_FACTOR + _DOMINANT_OFFSET
-        return np.where(better[..., None], dominant, flow), affine
+        np.copyto(flow, dominant, where=better[..., None])
+        return (flow * self.step).astype(np.float16), affine.enlarged(self.step)
+
+    def _dis(self) -> cv2.DISOpticalFlow:
+        """Return a new flow: one holds buffers of the pair it works on, and costs next to nothing to make."""
+        preset = cv2.DISOPTICAL_FLOW_PRESET_MEDIUM if self._thorough else cv2.DISOPTICAL_FLOW_PRESET_FAST
+        dis = cv2.DISOpticalFlow.create(preset)
+        dis.setFinestScale((_FINEST_LEVEL_THOROUGH if self._thorough else _FINEST_LEVEL) - self.step // 2)
+        return dis
 
     def _mismatch(self, start: NDArray[np.uint8], end: NDArray[np.uint8], flow: Flow) -> NDArray[np.float32]:
-        moved = cv2.remap(
-            end,
-            self._columns + flow[..., 0],
-            self._rows + flow[..., 1],
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        return np.asarray(cv2.blur(cv2.absdiff(moved, start).astype(np.float32), (11, 11)), dtype=np.float32)
+        height, width = start.shape
+        x = flow[..., 0] + np.arange(width, dtype=np.float32)
+        y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
+        moved = cv2.remap(end, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        side = self._side(_MISMATCH_SIDE)
+        return np.asarray(cv2.blur(cv2.absdiff(moved, start).astype(np.float32), (side, side)), dtype=np.float32)
 
     def _dominant(self, flow: Flow, luma: NDArray[np.uint8], unseen: NDArray[np.bool_]) -> Affine:
         """Fit one affine motion to the flow that was seen, by reweighted least squares (Geman-McClure weights)."""
-        grid = (slice(_GRID_STEP // 2, None, _GRID_STEP), slice(_GRID_STEP // 2, None, _GRID_STEP))
+        every = _GRID_STEP // self.step
+        grid = (slice(every // 2, None, every), slice(every // 2, None, every))
         seen = ~unseen[grid]
         if seen.sum() < 32:
             return Affine(np.zeros((3, 2), np.float32))
         height, width = luma.shape
-        x = self._columns[grid][seen] / width - 0.5
-        y = self._rows[grid][seen] / height - 0.5
+        row, column = np.nonzero(seen)
+        x = (column * every + every // 2).astype(np.float32) / width - 0.5
+        y = (row * every + every // 2).astype(np.float32) / height - 0.5
         design = np.stack((np.ones_like(x), x, y), axis=1)
         target = flow[grid][seen]
         # Flow means something only where there is texture.
-        slope = np.abs(cv2.Sobel(luma, cv2.CV_32F, 1, 0)) + np.abs(cv2.Sobel(luma, cv2.CV_32F, 0, 1))
-        texture = np.minimum(slope[grid][seen] / 64, 1) + 1e-3
+        slope = np.abs(cv2.Sobel(luma, cv2.CV_32F, 1, 0)[grid]) + np.abs(cv2.Sobel(luma, cv2.CV_32F, 0, 1)[grid])
+        texture = np.minimum(slope[seen] / 64, 1) + 1e-3
         coefficients = np.zeros((3, 2), np.float32)
         coefficients[0] = np.median(target, axis=0)
         for _ in range(_FIT_ROUNDS):
             residual = np.square(target - design @ coefficients).sum(axis=1)
-            weights = texture / np.square(1 + residual / 0.25)
+            weights = texture / np.square(1 + residual / (0.25 / self.step**2))
             weighted = design * weights[:, None]
             # A flat window leaves directions undetermined: the small ridge keeps them at zero.
             normal = weighted.T @ design + 1e-3 * np.eye(3, dtype=np.float32)
@@ -150,13 +189,20 @@ class MotionEstimator:
         constant = coefficients[0] - 0.5 * (coefficients[1] + coefficients[2])
         return Affine(np.stack((constant, coefficients[1] / width, coefficients[2] / height)).astype(np.float32))
 
+    def _through_holes(self, flow: Flow, unseen: NDArray[np.bool_]) -> None:
+        """Replace flow in and around the masks, in place, by what flows beside them."""
+        rows, columns = (np.flatnonzero(unseen.any(axis=axis)) for axis in (1, 0))
+        far = self._side(_FAR_SIDE)
+        crop = tuple(slice(max(0, int(line[0]) - far), int(line[-1]) + 1 + far) for line in (rows, columns))
+        inside, hole = flow[crop], unseen[crop]
+        known = (~hole).astype(np.float32)
+        near, near_weight = normalised_blur(inside, known, self._side(_NEAR_SIDE))
+        lonely = hole & (near_weight < _MIN_NEAR_WEIGHT)
+        if lonely.any():
+            wide, _ = normalised_blur(inside, known, far)
+            near[lonely] = wide[lonely]
+        inside[hole] = near[hole]
 
-def _through_holes(flow: Flow, unseen: NDArray[np.bool_]) -> Flow:
-    """Replace flow in and around the masks by what flows beside them."""
-    known = (~unseen).astype(np.float32)
-    near, near_weight = normalised_blur(flow, known, 9)
-    lonely = near_weight < _MIN_NEAR_WEIGHT
-    if lonely.any():
-        wide, _ = normalised_blur(flow, known, 31)
-        near = np.where(lonely[..., None], wide, near)
-    return np.where(unseen[..., None], near, flow)
+    def _side(self, pixels: int) -> int:
+        """Return an odd side of a box filter that is ``pixels`` of the surroundings wide."""
+        return pixels // self.step // 2 * 2 + 1

@@ -23,22 +23,35 @@ def normalised_blur(
     Far from anything with weight, the result is the weighted mean of all.
 
     Args:
-        values: (h, w) or (h, w, c).
+        values: (h, w) or (h, w, c) with at most three channels.
         weights: (h, w), 0-1.
         side: width of the box filter, which is applied twice.
 
     Returns:
         The blurred values, and the weight (h, w) that reached each pixel.
     """
-    spread = weights if values.ndim == 2 else weights[..., None]
-    weighted = values * spread
-    channels = 1 if values.ndim == 2 else values.shape[2]
-    mean = np.asarray(cv2.sumElems(weighted)[:channels], np.float32) / max(1e-6, cv2.sumElems(weights)[0])
-    total = cv2.blur(cv2.blur(weighted, (side, side)), (side, side)) + _PRIOR * mean
-    reached = cv2.blur(cv2.blur(weights, (side, side)), (side, side))
-    divisor = reached + _PRIOR
-    result = total / (divisor if values.ndim == 2 else divisor[..., None])
-    return np.asarray(result, dtype=np.float32), np.asarray(reached, dtype=np.float32)
+    channels = cv2.split(values) if values.ndim == 3 else (values,)
+    layers = cv2.merge([*(channel * weights for channel in channels), weights])
+    result, reached = weighted_means(np.asarray(layers, dtype=np.float32), side)
+    return (result if values.ndim == 3 else result[..., 0]), reached
+
+
+def weighted_means(layers: NDArray[np.float32], side: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Do what ``normalised_blur`` does for values (h, w, c) that have their weight as a factor and as the last layer.
+
+    Args:
+        layers: (h, w, c + 1).
+        side: see there.
+
+    Returns:
+        The blurred values (h, w, c), and the weight (h, w) that reached each pixel.
+    """
+    pixels = layers.reshape(-1, layers.shape[2])
+    *sums, weight = np.ones(len(pixels), np.float32) @ pixels
+    *totals, reached = cv2.split(cv2.blur(cv2.blur(layers, (side, side)), (side, side)))
+    share = 1 / (reached + _PRIOR)
+    means = [(total + _PRIOR * each / max(1e-6, weight)) * share for total, each in zip(totals, sums, strict=True)]
+    return np.asarray(cv2.merge(means), dtype=np.float32).reshape(*reached.shape, -1), np.asarray(reached)
 
 
 def fill_smoothly(plane: NDArray[np.float32], hole: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from dataclasses import dataclass
 from functools import cached_property
 
 import cv2
@@ -20,6 +21,11 @@ _MIN_CONTEXT = 24
 CHROMA_BLEED = 2
 #: Pixels next to the mask whose colour is compared with the source's: wide enough for a mean, near enough to be alike.
 RING = 4
+#: Pixels beyond the ring that a spatial fill takes into account.
+_BEYOND_RING = 16
+#: Side in luma pixels of the cells in which the ring's colours are compared: a chroma sample each.
+CELL = 2
+_REMEMBERED_OCCLUSIONS = 4
 
 
 def plan_windows(events: tuple[CaptionEvent, ...], width: int, height: int, growth: int = 0) -> tuple[Box, ...]:
@@ -64,6 +70,29 @@ def _join(first: Box, second: Box) -> Box:
     )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Points:
+    """The points of one plane that a fill deals with: those covered and a ring around them.
+
+    All positions refer to ``crop`` of the plane. ``flat`` are positions there, ``columns`` and ``rows`` those in the
+    whole plane; ``place`` selects the matching luma pixels out of the occlusion's ``indices``; ``cell`` are positions
+    in the grid of ``cells`` (rows, columns) that ring colours are compared in; ``mask`` (h, w) is what is covered.
+    ``step`` is the plane's pixel size in luma pixels; ``deepest`` of them lie between the mask's middle and its edge.
+    """
+
+    crop: tuple[slice, slice]
+    flat: NDArray[np.intp]
+    columns: NDArray[np.float32]
+    rows: NDArray[np.float32]
+    place: NDArray[np.intp] | slice
+    covered: NDArray[np.bool_]
+    cell: NDArray[np.intp]
+    cells: tuple[int, int]
+    mask: NDArray[np.bool_]
+    step: int
+    deepest: float
+
+
 class Occlusion:
     """What a set of captions covers inside a window's surroundings, with everything that depends on it alone.
 
@@ -78,13 +107,8 @@ class Occlusion:
     @cached_property
     def chroma_mask(self) -> NDArray[np.bool_]:
         """Chroma samples (ceil(h/2), ceil(w/2)) of which any luma pixel is covered, and those the colour bled into."""
-        height, width = self.mask.shape
-        padded = np.zeros((height + height % 2, width + width % 2), dtype=bool)
-        padded[:height, :width] = self.mask
-        blocks = padded.reshape(padded.shape[0] // 2, 2, padded.shape[1] // 2, 2)
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * CHROMA_BLEED + 1, 2 * CHROMA_BLEED + 1))
-        samples = np.asarray(blocks.any(axis=(1, 3)), dtype=np.uint8)
-        return cv2.dilate(samples, kernel).astype(bool)
+        return cv2.dilate(shrunk(self.mask, 2).astype(np.uint8), kernel).astype(bool)
 
     @cached_property
     def reach(self) -> NDArray[np.bool_]:
@@ -99,9 +123,9 @@ class Occlusion:
         return np.repeat(np.repeat(self.chroma_mask, 2, axis=0), 2, axis=1)[:height, :width]
 
     @cached_property
-    def indices(self) -> NDArray[np.intp]:
+    def indices(self) -> NDArray[np.int32]:
         """Flat positions of ``reach``."""
-        return np.flatnonzero(self.reach)
+        return np.flatnonzero(self.reach).astype(np.int32)
 
     @cached_property
     def depth(self) -> NDArray[np.float32]:
@@ -125,6 +149,11 @@ class Occlusion:
         return np.asarray(self.mask.reshape(-1)[self.indices], dtype=bool)
 
     @cached_property
+    def ring(self) -> NDArray[np.intp]:
+        """Places in ``indices`` of the pixels of which no plane is covered."""
+        return np.flatnonzero(~self.tainted.reshape(-1)[self.indices])
+
+    @cached_property
     def lookup(self) -> NDArray[np.int32]:
         """Flat (h * w): place of a pixel in ``indices``, -1 for pixels outside."""
         table = np.full(self.mask.size, -1, np.int32)
@@ -139,6 +168,60 @@ class Occlusion:
         lower = grown.copy()
         grown[:-1] |= lower[1:]
         return grown.reshape(-1)
+
+    def blocks(self, step: int) -> NDArray[np.int32]:
+        """Flat position of each of ``indices`` in a picture ``step`` times smaller (1 or 2), rounded up."""
+        return self.indices if step == 1 else self._halved
+
+    @cached_property
+    def _halved(self) -> NDArray[np.int32]:
+        width = self.mask.shape[1]
+        halved = self.indices // width // 2 * (-(-width // 2)) + self.indices % width // 2
+        return np.asarray(halved, dtype=np.int32)
+
+    @cached_property
+    def points(self) -> tuple[Points, Points]:
+        """What the fill deals with in luma, and in either chroma plane."""
+        return self._points(1), self._points(2)
+
+    def _points(self, step: int) -> Points:
+        rows, columns = (np.flatnonzero(self.reach.any(axis=axis)) for axis in (1, 0))
+        top, left = (max(0, int(first) - _BEYOND_RING) // CELL * CELL for first in (rows[0], columns[0]))
+        bottom, right = (int(last) + 1 + _BEYOND_RING for last in (rows[-1], columns[-1]))
+        crop = slice(top // step, -(-bottom // step)), slice(left // step, -(-right // step))
+        mask = (self.mask if step == 1 else self.chroma_mask)[crop]
+        # The upper left luma pixel of each 2x2 block is the guide of its chroma sample.
+        row, column = np.nonzero(self.reach[::step, ::step][crop])
+        scale = CELL // step
+        cells = -(-mask.shape[0] // scale), -(-mask.shape[1] // scale)
+        flat = row * mask.shape[1] + column
+        full_row, full_column = row + crop[0].start, column + crop[1].start
+        luma = step * (full_row * self.mask.shape[1] + full_column)
+        return Points(
+            crop=crop,
+            flat=flat,
+            columns=full_column.astype(np.float32),
+            rows=full_row.astype(np.float32),
+            place=slice(None) if step == 1 else self.lookup[luma].astype(np.intp),
+            covered=mask.reshape(-1)[flat],
+            cell=row // scale * cells[1] + column // scale,
+            cells=cells,
+            mask=mask,
+            step=step,
+            deepest=float(self.depth.max()),
+        )
+
+
+def shrunk(mask: NDArray[np.bool_], step: int) -> NDArray[np.bool_]:
+    """Return a mask ``step`` times smaller (1 or 2), rounded up: true where any pixel of a block is."""
+    if step == 1:
+        return mask
+    smaller = mask[::2, ::2].copy()
+    height, width = mask.shape
+    smaller[:, : width // 2] |= mask[::2, 1::2]
+    smaller[: height // 2] |= mask[1::2, ::2]
+    smaller[: height // 2, : width // 2] |= mask[1::2, 1::2]
+    return smaller
 
 
 class Window:
@@ -191,7 +274,7 @@ class Window:
     def _occlusion_of(self, active: tuple[int, ...]) -> Occlusion:
         if active not in self._occlusions:
             # Only neighbours in time ask for the same set again: the oldest goes, so that memory stays bounded.
-            while len(self._occlusions) >= 8:
+            while len(self._occlusions) >= _REMEMBERED_OCCLUSIONS:
                 del self._occlusions[next(iter(self._occlusions))]
             self._occlusions[active] = Occlusion(self._union(active))
         return self._occlusions[active]
