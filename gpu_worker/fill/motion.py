@@ -131,8 +131,8 @@ class MotionEstimator:
         return PairMotion(backward, forward, dominant_backward, dominant_forward, self.step)
 
     def _between(self, start: View, end: View, unseen: NDArray[np.bool_]) -> tuple[NDArray[np.float16], Affine]:
-        start_at = np.zeros((*start.luma.shape, 2), np.float32)
-        flow = np.asarray(self._dis().calc(start.luma, end.luma, start_at), dtype=np.float32)
+        # A start of zeros would be another candidate on every level and hold back what moves: better none.
+        flow = np.asarray(self._dis().calc(start.luma, end.luma, None), dtype=np.float32)  # type: ignore[call-overload]
         # Where either frame was filled from beside, the two do not show the same thing and their flow is made up.
         if not self._holes_are_seen and unseen.any():
             self._through_holes(flow, unseen)
