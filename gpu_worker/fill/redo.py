@@ -85,7 +85,7 @@ def _best_attempt(
             break
         event, method = best.event, best.lane.method
         if redone is Redone.LARGER_MASK:
-            larger = second_look.enlarge(event)
+            larger = second_look.enlarge(event, best.verdict.missed)
             if larger is None:
                 continue
             event = larger

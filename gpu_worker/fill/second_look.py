@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from domain.detection import CaptionEvent
+from domain.detection import Box, CaptionEvent
 from gpu_worker.video.frame import Frame, Patch
 
 
@@ -23,6 +23,7 @@ class Verdict:
     """What the second look at one caption found.
 
     ``severity`` is the worst figure as a multiple of what is let pass: above 1 the caption is filled again.
+    ``missed`` are boxes of the frame in which letters stand that the mask does not cover.
     """
 
     residual_text: float
@@ -30,6 +31,7 @@ class Verdict:
     seam: float
     flicker: float
     severity: float
+    missed: tuple[Box, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -44,6 +46,7 @@ class Verdict:
             seam=max(self.seam, other.seam),
             flicker=max(self.flicker, other.flicker),
             severity=max(self.severity, other.severity),
+            missed=self.missed + other.missed,
         )
 
 
@@ -67,11 +70,12 @@ class Shown:
 class SecondLook:
     """How results are looked at again.
 
-    ``enlarge`` returns a caption with a larger mask, grown by at most ``growth`` pixels, or None where it may not grow.
+    ``enlarge`` returns a caption with a larger mask, given what the verdict says was missed; its box has grown by at
+    most ``growth`` pixels on each side. It returns None where the mask may not grow.
     """
 
     judge: Callable[[Shown], Verdict]
-    enlarge: Callable[[CaptionEvent], CaptionEvent | None]
+    enlarge: Callable[[CaptionEvent, tuple[Box, ...]], CaptionEvent | None]
     growth: int
 
 

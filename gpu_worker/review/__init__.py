@@ -1,0 +1,1 @@
+"""Looks at what was filled, and tells whether a viewer would notice."""

@@ -1,0 +1,250 @@
+"""Judges one caption's result: would a viewer see that something stood there?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.detection import Box, CaptionEvent
+from gpu_worker.captions.band import Picture
+from gpu_worker.captions.detector import TextDetector
+from gpu_worker.fill.second_look import Shown, Verdict
+from gpu_worker.fill.windows import decode_mask
+from gpu_worker.review.figures import Luma, Mask, Moment, flicker_ratio, ghost_levels, line_hull, seam_ratio
+from gpu_worker.video.frame import Frame, Plane
+
+# The gates. Each lies above what clean frames give at the same places and below what spoilt fills give: ten clips with
+# drawn captions, their clean frames, and the same fills with masks 1-3 px too small, a letter left out of the mask, an
+# offset of 4 and 8 levels, every other frame shifted or filled in another way, and 5-20 % of the caption left.
+#: Share of the caption's lines in which the detector sees text at all moments. Clean frames: 0.00; one letter left of
+#: twelve: 0.03-0.08; a tenth of the caption's contrast left: 0.1-0.5.
+MAX_RESIDUAL_TEXT = 0.02
+#: Levels by which the picture follows the strokes. Clean frames: up to 4.8; 5 % of the contrast left 2-8, 10 %: 6-17.
+MAX_GHOST_LEVELS = 6.0
+#: Step across the mask's edge over that beside it. Clean frames: up to 1.2, fills up to 1.3; 8 levels of offset: 1.4 on
+#: grass, 2-9 elsewhere.
+MAX_SEAM = 1.8
+#: Change along the motion over that beside the mask. Clean frames: up to 2.0; every other frame 8 levels off: 1.9-6.3.
+MAX_FLICKER = 2.5
+
+#: Moments looked at: so many see a caption whole while the cost stays a few frames' worth.
+_MOMENTS = 5
+_TEXT_MOMENTS = 3
+_PAIRS = 3
+_TEXT_PROBABILITY = 0.3
+#: Text of this height in pixels is what the detection network separates best from its background.
+_COMFORTABLE_LINE_HEIGHT = 32
+#: Around the caption: enough for a ring, and for text that goes on beyond it.
+_MARGIN_LINES = 0.7
+_MIN_MARGIN = 24
+#: Text of which the mask covers no more than this share was missed; letters cover a third of their boxes and more.
+_MAX_COVERED = 0.25
+#: How far letters reach beyond what the network marks, in line heights.
+_LETTER_MARGIN = 0.3
+#: Larger places are looked at smaller.
+_MAX_PIXELS = 250_000
+
+
+def severities(residual_text: float, ghost_levels: float, seam: float, flicker: float) -> dict[str, float]:
+    """Return each figure as a multiple of its gate, by name; above 1 it may be seen."""
+    return {
+        "residual_text": residual_text / MAX_RESIDUAL_TEXT,
+        "ghost_levels": ghost_levels / MAX_GHOST_LEVELS,
+        "seam": seam / MAX_SEAM,
+        "flicker": flicker / MAX_FLICKER,
+    }
+
+
+class CaptionJudge:
+    """Measures what the fill of a caption left, with the detection network that found it.
+
+    Args:
+        detector: text detector.
+    """
+
+    def __init__(self, detector: TextDetector) -> None:
+        self._detector = detector
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+
+    def judge(self, shown: Shown) -> Verdict:
+        """Return the figures of one caption; they depend on what is shown alone.
+
+        Raises:
+            ValueError: when the caption's mask cannot be decoded.
+        """
+        place = _Place(shown)
+        count = len(shown.frames)
+        chosen = _spread(count, _MOMENTS)
+        moments = [Moment(place.luma(shown.frames[at]), place.filled_luma(at)) for at in chosen]
+        pairs = [at for at in _spread(count, _PAIRS) if at > 0]
+        text, missed = self._residual_text(place, _spread(count, _TEXT_MOMENTS))
+        ghost = ghost_levels(moments, place.mask, place.line_height)
+        seam = float(np.mean([seam_ratio(moment.filled, place.mask, place.others) for moment in moments]))
+        changes = [
+            flicker_ratio(place.filled_luma(at - 1), place.filled_luma(at), (place.mask, place.others), self._flow)
+            for at in pairs
+        ]
+        flicker = float(np.mean(changes)) if changes else 1.0
+        severity = max(severities(text, ghost, seam, flicker).values())
+        return Verdict(text, ghost, seam, flicker, severity, missed)
+
+    def _residual_text(self, place: _Place, chosen: Sequence[int]) -> tuple[float, tuple[Box, ...]]:
+        """Return the share of the caption's lines in which text stands still, and only while the caption did.
+
+        With it come the boxes of what stands there beside the mask.
+
+        What is left of a caption stays where it was; text of the scene moves, or stands there before and after too, or
+        goes on beside the caption.
+        """
+        hull = line_hull(place.mask, place.line_height) & ~place.others
+        if not hull.any():
+            return 0.0, ()
+        still = hull
+        beside = np.zeros(hull.shape, dtype=bool)
+        for at in chosen:
+            text = self._text(place.filled_picture(at), place)
+            still = still & text
+            beside = beside | text
+            if not still.any():
+                return 0.0, ()
+        neighbours = place.shown.neighbours
+        for frame in (neighbours[at] for at in _spread(len(neighbours), 2)):
+            # Text is not found to the pixel: what lies near text of the neighbour is that text.
+            scene = self._text(place.picture(frame), place)
+            side = place.line_height | 1
+            still = still & ~cv2.dilate(scene.astype(np.uint8), np.ones((side, side), np.uint8)).astype(bool)
+        outside = ~hull & ~place.others
+        density = float((beside & outside).sum() / max(1, outside.sum()))
+        share = max(0.0, float(still.sum() / hull.sum()) - density)
+        return share, place.missed_letters(still) if share > 0 else ()
+
+    def _text(self, picture: Picture, place: _Place) -> Mask:
+        scale = min(1.0, _COMFORTABLE_LINE_HEIGHT / (place.line_height * place.shrink))
+        probability = self._detector.probability(picture, scale)
+        height, width = place.mask.shape
+        return np.asarray(cv2.resize(probability, (width, height)) > _TEXT_PROBABILITY, dtype=bool)
+
+
+class _Place:
+    """The surroundings of one caption, cut out of frames; shrunk where they are large."""
+
+    def __init__(self, shown: Shown) -> None:
+        self.shown = shown
+        event, frame = shown.event, shown.frames[0]
+        lines = max(1, event.text.count("\n") + 1)
+        line_height = max(1, min(event.box.width, event.box.height) // lines)
+        margin = max(_MIN_MARGIN, round(_MARGIN_LINES * line_height))
+        box = event.box
+        self.box = Box(
+            x0=max(0, box.x0 - margin) // 2 * 2,
+            y0=max(0, box.y0 - margin) // 2 * 2,
+            x1=min(frame.width, box.x1 + margin),
+            y1=min(frame.height, box.y1 + margin),
+        )
+        self.shrink = max(1, int(np.ceil(np.sqrt(self.box.width * self.box.height / _MAX_PIXELS))))
+        self.line_height = max(4, line_height // self.shrink)
+        self._filled: dict[int, Luma] = {}
+        self.mask = self._shrunk_mask([event])
+        # Where two captions lie over each other, what is seen is both.
+        self.others = self._shrunk_mask(shown.others) & ~self.mask
+
+    def _shrunk_mask(self, events: Sequence[CaptionEvent]) -> Mask:
+        mask = np.zeros((self.box.height, self.box.width), dtype=bool)
+        for event in events:
+            self._paint(mask, event.box, decode_mask(event))
+            if event.plate is not None:
+                # All of a plate is changed: its edge is the seam, and it may shine through.
+                plate = event.plate.box
+                self._paint(mask, plate, np.ones((plate.height, plate.width), dtype=bool))
+        return np.asarray(self._shrunk(mask) > 0, dtype=bool)
+
+    def _paint(self, mask: Mask, box: Box, part: Mask) -> None:
+        x0, y0 = max(box.x0, self.box.x0), max(box.y0, self.box.y0)
+        x1, y1 = min(box.x1, self.box.x1), min(box.y1, self.box.y1)
+        if x0 < x1 and y0 < y1:
+            seen = part[y0 - box.y0 : y1 - box.y0, x0 - box.x0 : x1 - box.x0]
+            mask[y0 - self.box.y0 : y1 - self.box.y0, x0 - self.box.x0 : x1 - self.box.x0] |= seen
+
+    def _shrunk(self, plane: NDArray[Any]) -> Luma:
+        plane = plane.astype(np.float32, copy=False)
+        if self.shrink == 1:
+            return plane
+        size = (max(1, plane.shape[1] // self.shrink), max(1, plane.shape[0] // self.shrink))
+        return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
+
+    def missed_letters(self, text: Mask) -> tuple[Box, ...]:
+        """Return the boxes, in the frame, of text that the mask hardly covers."""
+        count, _, stats, _ = cv2.connectedComponentsWithStats(text.astype(np.uint8))
+        found = []
+        for label in range(1, count):
+            x, y, width, height = (int(value) for value in stats[label, :4])
+            if self.mask[y : y + height, x : x + width].mean() > _MAX_COVERED:
+                continue
+            # The network marks the middle of letters.
+            margin = round(_LETTER_MARGIN * self.line_height)
+            found.append(
+                Box(
+                    x0=max(0, self.box.x0 + (x - margin) * self.shrink),
+                    y0=max(0, self.box.y0 + (y - margin) * self.shrink),
+                    x1=self.box.x0 + (x + width + margin) * self.shrink,
+                    y1=self.box.y0 + (y + height + margin) * self.shrink,
+                )
+            )
+        return tuple(found)
+
+    def luma(self, frame: Frame) -> Luma:
+        """Return the luma of a frame, in 8-bit levels."""
+        return self._levels(_cut(frame.y, self.box, 1), frame.bit_depth)
+
+    def filled_luma(self, at: int) -> Luma:
+        """Return the luma of a result, in 8-bit levels."""
+        if at not in self._filled:
+            frame, patch = self.shown.frames[at], self.shown.patches[at]
+            self._filled[at] = self._levels(_patched(frame.y, patch.y, (self.box, patch.box), 1), frame.bit_depth)
+        return self._filled[at]
+
+    def _levels(self, plane: Plane, bit_depth: int) -> Luma:
+        return self._shrunk(plane) / np.float32(1 << (bit_depth - 8))
+
+    def picture(self, frame: Frame) -> Picture:
+        """Return a frame in colour, 8-bit."""
+        planes = (_cut(plane, self.box, step) for plane, step in ((frame.y, 1), (frame.u, 2), (frame.v, 2)))
+        return _picture(planes, frame.bit_depth)
+
+    def filled_picture(self, at: int) -> Picture:
+        """Return a result in colour, 8-bit."""
+        frame, patch = self.shown.frames[at], self.shown.patches[at]
+        pairs = ((frame.y, patch.y, 1), (frame.u, patch.u, 2), (frame.v, patch.v, 2))
+        planes = (_patched(plane, new, (self.box, patch.box), step) for plane, new, step in pairs)
+        return _picture(planes, frame.bit_depth)
+
+
+def _picture(planes: Iterable[Plane], bit_depth: int) -> Picture:
+    y, u, v = ((plane >> (bit_depth - 8)).astype(np.uint8) for plane in planes)
+    return Picture(y, u, v)
+
+
+def _cut(plane: Plane, box: Box, step: int) -> Plane:
+    """Return what lies in ``box`` of a plane of which one sample stands for ``step`` luma pixels each way."""
+    return plane[box.y0 // step : -(-box.y1 // step), box.x0 // step : -(-box.x1 // step)]
+
+
+def _patched(plane: Plane, new: Plane, boxes: tuple[Box, Box], step: int) -> Plane:
+    """Return the same of a copy of the plane over which ``new`` is laid; ``boxes`` are the place and the patch's."""
+    place, patch = boxes
+    cut = _cut(plane, place, step).copy()
+    x, y = (patch.x0 - place.x0) // step, (patch.y0 - place.y0) // step
+    rows = slice(max(0, y), max(0, min(cut.shape[0], y + new.shape[0])))
+    columns = slice(max(0, x), max(0, min(cut.shape[1], x + new.shape[1])))
+    cut[rows, columns] = new[rows.start - y : rows.stop - y, columns.start - x : columns.stop - x]
+    return cut
+
+
+def _spread(count: int, wanted: int) -> list[int]:
+    """Return up to ``wanted`` positions of ``count``, in the middles of as many equal parts."""
+    parts = min(count, wanted)
+    return sorted({int((part + 0.5) * count / parts) for part in range(parts)})

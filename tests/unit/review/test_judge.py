@@ -1,0 +1,300 @@
+"""Figures tell clean pictures from spoilt ones, and what fails is filled again: captions over known frames."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from domain.detection import Box, CaptionEvent, Shot
+from domain.job import Quality
+from gpu_worker.captions.detector import TextDetector
+from gpu_worker.captions.finder import DETECTION_MODEL
+from gpu_worker.fill.eraser import EraseReport, erase, plan_windows
+from gpu_worker.fill.second_look import Redone, SecondLook, Shown, Verdict
+from gpu_worker.fill.windows import decode_mask, encode_mask
+from gpu_worker.inference.session import open_session
+from gpu_worker.review.judge import CaptionJudge, severities
+from gpu_worker.review.larger_mask import larger_mask
+from gpu_worker.video.frame import Frame, Patch
+from gpu_worker.video.patches import apply_patches
+from tests.unit.captions.drawn import HEIGHT, WIDTH, Drawn, moving, with_captions
+
+SPAN = range(6, 30)
+SHOTS = (Shot(start_frame=0, end_frame=36, start_pts=0),)
+WHOLE = Box(x0=0, y0=0, x1=WIDTH, y1=HEIGHT)
+
+
+@pytest.fixture(scope="module")
+def judge() -> CaptionJudge:
+    return CaptionJudge(TextDetector(open_session(DETECTION_MODEL)))
+
+
+@pytest.fixture(scope="module")
+def clip():
+    """Clean frames, the same with a caption, and its event with the true mask."""
+    clean = moving(36, 1.5)
+    captioned, opacities = with_captions(clean, (Drawn("What the caption hid", SPAN.start, SPAN.stop),))
+    drawn = (opacities[SPAN.start] > 0.02).astype(np.uint8)
+    return clean, captioned, event_of(cv2.dilate(drawn, np.ones((5, 5), np.uint8)) > 0)
+
+
+def event_of(mask: np.ndarray, **changes) -> CaptionEvent:
+    rows, columns = np.nonzero(mask)
+    box = Box(x0=int(columns.min()), y0=int(rows.min()), x1=int(columns.max()) + 1, y1=int(rows.max()) + 1)
+    event = CaptionEvent(
+        index=0,
+        start_frame=SPAN.start,
+        end_frame=SPAN.stop,
+        start_seconds=SPAN.start / 25,
+        end_seconds=SPAN.stop / 25,
+        box=box,
+        mask_png=encode_mask(mask[box.y0 : box.y1, box.x0 : box.x1]),
+    )
+    return event.model_copy(update=changes)
+
+
+def in_frame(event: CaptionEvent) -> np.ndarray:
+    mask = np.zeros((HEIGHT, WIDTH), dtype=bool)
+    mask[event.box.y0 : event.box.y1, event.box.x0 : event.box.x1] = decode_mask(event)
+    return mask
+
+
+def eroded(event: CaptionEvent, pixels: int) -> CaptionEvent:
+    kernel = np.ones((2 * pixels + 1,) * 2, np.uint8)
+    return event_of(cv2.erode(in_frame(event).astype(np.uint8), kernel) > 0)
+
+
+def with_luma(frame: Frame, luma: np.ndarray) -> Frame:
+    return replace(frame, y=np.clip(luma + 0.5, 0, 255).astype(np.uint8))
+
+
+def shown(event: CaptionEvent, captioned: list[Frame], results: list[Frame]) -> Shown:
+    patches = [Patch(WHOLE, results[index].y, results[index].u, results[index].v) for index in SPAN]
+    return Shown(event, [captioned[index] for index in SPAN], patches, [captioned[4], captioned[32]])
+
+
+def test_clean_frames_pass(judge, clip) -> None:
+    clean, captioned, event = clip
+    verdict = judge.judge(shown(event, captioned, clean))
+    assert verdict.passed
+    assert verdict.residual_text == 0
+    assert verdict.seam < 1.3
+    assert verdict.flicker < 1.3
+
+
+def _untouched(clean, captioned, mask, index):
+    return captioned.y
+
+
+def _ghost(clean, captioned, mask, index):
+    return np.where(mask, 0.85 * clean.y + 0.15 * captioned.y, clean.y)
+
+
+def _brighter(clean, captioned, mask, index):
+    return clean.y + 12.0 * mask
+
+
+def _blinking(clean, captioned, mask, index):
+    return clean.y + 12.0 * mask * (index % 2)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "figure"),
+    [(_untouched, "residual_text"), (_ghost, "ghost_levels"), (_brighter, "seam"), (_blinking, "flicker")],
+)
+def test_each_fault_fails_its_own_gate(judge, clip, spoil, figure) -> None:
+    clean, captioned, event = clip
+    mask = in_frame(event)
+    spoilt = [
+        with_luma(frame, spoil(frame, captioned[frame.index], mask, frame.index).astype(np.float32)) for frame in clean
+    ]
+    verdict = judge.judge(shown(event, captioned, spoilt))
+    assert not verdict.passed
+    figures = severities(verdict.residual_text, verdict.ghost_levels, verdict.seam, verdict.flicker)
+    assert figures[figure] > 1
+
+
+def test_text_of_the_scene_does_not_count(judge, clip) -> None:
+    """The same sign stands there before, during and after: it is not the caption's."""
+    clean, _, event = clip
+    signed, _ = with_captions(clean, (Drawn("OPEN ALL NIGHT", 0, 36),))
+    captioned, _ = with_captions(signed, (Drawn("What the caption hid", SPAN.start, SPAN.stop),))
+    verdict = judge.judge(shown(event, captioned, signed))
+    assert verdict.residual_text == 0
+
+
+def test_a_letter_that_the_mask_missed_is_found_and_goes(judge, clip) -> None:
+    clean, captioned, event = clip
+    mask = in_frame(event)
+    middle = (event.box.x0 + event.box.x1) // 2
+    missed = np.zeros_like(mask)
+    missed[:, middle : middle + 30] = mask[:, middle : middle + 30]
+    partial = event_of(mask & ~missed)
+    plain = [apply_patches(*pair) for pair in erase(captioned, (partial,), SHOTS)]
+    verdict = judge.judge(shown(partial, captioned, plain))
+    assert severities(verdict.residual_text, 0, 0, 0)["residual_text"] > 1
+    (box,) = verdict.missed
+    assert missed[box.y0 : box.y1, box.x0 : box.x1].sum() > 0.95 * missed.sum()
+    done, report = erased(captioned, (partial,), judge)
+    assert report.captions[0].redone is Redone.LARGER_MASK
+    assert report.captions[0].verdict.passed
+    errors = [np.abs(done[i].y[missed].astype(float) - clean[i].y[missed]).mean() for i in SPAN]
+    assert np.mean(errors) < 5
+
+
+GROWTH = 2
+
+
+def grown_by_halo(event, missed=()):
+    return larger_mask(event, GROWTH, (WIDTH, HEIGHT), missed)
+
+
+def erased(captioned, events, judge, quality=Quality.NORMAL, *, enlarge=grown_by_halo, **options):
+    report = EraseReport()
+    look = SecondLook(judge.judge, enlarge, GROWTH)
+    done = [
+        apply_patches(frame, patches)
+        for frame, patches in erase(captioned, events, SHOTS, quality, report=report, second_look=look, **options)
+    ]
+    return done, report
+
+
+def test_a_good_fill_is_left_as_it_is(judge, clip) -> None:
+    _, captioned, event = clip
+    looked_at, report = erased(captioned, (event,), judge)
+    assert report.captions[0].redone is Redone.NONE
+    assert report.captions[0].verdict.passed
+    assert report.outside_difference == 0
+    mask = in_frame(event)
+    for frame, result in zip(captioned, looked_at, strict=True):
+        assert np.array_equal(frame.y[~mask], result.y[~mask])
+
+
+def test_what_a_mask_left_goes_with_a_larger_one(judge, clip) -> None:
+    clean, captioned, event = clip
+    small = eroded(event, 3)
+    plain = [apply_patches(*pair) for pair in erase(captioned, (small,), SHOTS)]
+    done, report = erased(captioned, (small,), judge)
+    assert report.captions[0].redone is Redone.LARGER_MASK
+    assert report.outside_difference == 0
+
+    def error(frames):
+        mask = in_frame(event)
+        return np.mean([np.square(frames[i].y[mask].astype(float) - clean[i].y[mask]) for i in SPAN])
+
+    assert error(done) < error(plain) / 4
+    grown = in_frame(grown_by_halo(small))
+    for frame, result in zip(captioned, done, strict=True):
+        assert np.array_equal(frame.y[~grown], result.y[~grown])
+    assert report.pixels_masked == len(SPAN) * int(grown.sum()) == report.captions[0].pixels_masked
+
+
+def test_the_rest_of_a_long_caption_is_filled_with_the_larger_mask_at_once(judge, clip) -> None:
+    _, captioned, event = clip
+    small = eroded(event, 3)
+    seen = []
+
+    class Watched:
+        def judge(self, given: Shown) -> Verdict:
+            seen.append((given.frames[0].index, given.event.box))
+            return judge.judge(given)
+
+    _, report = erased(captioned, (small,), Watched(), window_frames=12)
+    assert report.captions[0].redone is Redone.LARGER_MASK
+    starts = [start for start, _ in seen]
+    assert starts == sorted(starts)
+    assert starts.count(SPAN.start) == 2
+    assert all(starts.count(start) == 1 for start in set(starts) - {SPAN.start})
+    assert {box for start, box in seen if start > SPAN.start} == {grown_by_halo(small).box}
+
+
+def test_looking_again_gives_the_same_result_again(judge, clip) -> None:
+    _, captioned, event = clip
+    first, first_report = erased(captioned, (eroded(event, 3),), judge)
+    second, second_report = erased(captioned, (eroded(event, 3),), judge)
+    assert first_report.captions == second_report.captions
+    assert all(np.array_equal(a.y, b.y) and np.array_equal(a.u, b.u) for a, b in zip(first, second, strict=True))
+
+
+class Scripted:
+    """Gives one verdict after the other."""
+
+    def __init__(self, *severities_given: float) -> None:
+        self.left = list(severities_given)
+
+    def judge(self, given: Shown) -> Verdict:
+        assert len(given.frames) == len(given.patches) == len(SPAN)
+        return Verdict(0, 0, 1, 1, self.left.pop(0))
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "kept"),
+    [
+        ((0.9,), Redone.NONE),
+        ((3.0, 0.9), Redone.LARGER_MASK),
+        ((3.0, 2.0, 0.9), Redone.OTHER_METHOD),
+        ((3.0, 4.0, 2.0), Redone.OTHER_METHOD),
+        ((3.0, 2.0, 2.5), Redone.LARGER_MASK),
+        ((2.0, 2.0, 3.0), Redone.NONE),
+    ],
+)
+@pytest.mark.parametrize("quality", list(Quality))
+def test_at_most_two_more_attempts_and_the_best_is_kept(clip, quality, verdicts, kept) -> None:
+    _, captioned, event = clip
+    script = Scripted(*verdicts)
+    _, report = erased(captioned, (event,), script, quality)
+    assert script.left == []
+    assert report.captions[0].redone is kept
+    assert report.captions[0].verdict.severity == min(verdicts)
+    assert report.captions[0].frames == len(SPAN)
+
+
+def test_where_no_mask_may_grow_the_other_method_is_tried(clip) -> None:
+    _, captioned, event = clip
+    script = Scripted(3.0, 0.5)
+    done, report = erased(captioned, (event,), script, Quality.PREMIUM, enlarge=lambda *_: None)
+    assert report.captions[0].redone is Redone.OTHER_METHOD
+    assert report.captions[0].pixels_from_frames == 0, "Premium's other method fills from beside"
+    mask = in_frame(event)
+    for frame, result in zip(captioned, done, strict=True):
+        assert np.array_equal(frame.y[~mask], result.y[~mask])
+
+
+def test_only_the_caption_that_failed_is_changed(clip) -> None:
+    """Two captions share a window; what is done again for one leaves the other's pixels alone."""
+    _, captioned, event = clip
+    mask = in_frame(event)
+    left, right = mask.copy(), mask.copy()
+    middle = (event.box.x0 + event.box.x1) // 2
+    left[:, middle - 2 :] = False
+    right[:, : middle + 2] = False
+    events = (event_of(left), event_of(right, index=1))
+    assert len(plan_windows(events, WIDTH, HEIGHT, 2)) == 1
+
+    class RightFails:
+        def judge(self, given: Shown) -> Verdict:
+            fails = given.event.index == 1 and given.event.box == events[1].box
+            return Verdict(0, 0, 1, 1, 2.0 if fails else 0.5)
+
+    plain, _ = erased(captioned, events, Scripted(*[0.5] * 2))
+    done, report = erased(captioned, events, RightFails())
+    assert [report.captions[index].redone for index in (0, 1)] == [Redone.NONE, Redone.LARGER_MASK]
+    grown = in_frame(grown_by_halo(events[1]))
+    for before, after in zip(plain, done, strict=True):
+        assert np.array_equal(before.y[~grown], after.y[~grown])
+    assert any(not np.array_equal(before.y, after.y) for before, after in zip(plain, done, strict=True))
+
+
+@pytest.mark.parametrize("at_edge", [False, True])
+def test_a_larger_mask_holds_the_smaller_one_and_stays_in_the_frame(at_edge) -> None:
+    mask = np.zeros((HEIGHT, WIDTH), dtype=bool)
+    mask[(250, 269)[at_edge], 10 if not at_edge else 0] = True
+    event = event_of(mask)
+    grown = in_frame(larger_mask(event, 3, (WIDTH, HEIGHT)))
+    assert grown[mask].all()
+    rows, columns = np.nonzero(grown)
+    assert (rows.min(), columns.min()) == ((247, 7), (266, 0))[at_edge]
+    assert (rows.max(), columns.max()) == ((253, 13), (269, 3))[at_edge]
