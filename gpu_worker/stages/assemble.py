@@ -10,7 +10,7 @@ from domain.work_order import ResultFiles, ResultManifest
 from gpu_worker.stages import before_after
 from gpu_worker.stages.captions_text import to_json, to_srt, to_vtt
 from gpu_worker.stages.job import EraseRecord, PieceFile, Progress, StageJob, StageRecord, UpscaleRecord
-from gpu_worker.stages.report import Report, erase_summary, stage_times, video_summary
+from gpu_worker.stages.report import Report, erase_summary, erase_warnings, stage_times, video_summary
 from gpu_worker.video.remux import Piece, RemuxReport, join_pieces, pass_through
 from gpu_worker.video.source import VideoFacts, probe_video
 
@@ -38,13 +38,17 @@ def assemble(job: StageJob) -> None:
         stage=Stage.ASSEMBLE, seconds=progress.seconds, frames=detection.frame_count, warnings=remux.warnings
     )
     records = [_detect_record(job), *erased, *upscaled, record]
+    erasure = None if job.order.erase is None else erase_summary(detection, erased)
+    warnings = [warning for record in records for warning in record.warnings]
+    if erasure is not None:
+        warnings += erase_warnings(erasure)
     report = Report(
         source=facts.to_source_facts(),
         result=summary,
-        erase=None if job.order.erase is None else erase_summary(detection, erased),
+        erase=erasure,
         upscaler=upscaled[0].upscaler if upscaled else None,
         stages=stage_times(records),
-        warnings=tuple(dict.fromkeys(warning for record in records for warning in record.warnings)),
+        warnings=tuple(dict.fromkeys(warnings)),
     )
     files = files.model_copy(update={"video": keys.result("video.mp4"), "report": keys.result("report.json")})
     job.workspace.write(files.report, report.model_dump_json(indent=1).encode())

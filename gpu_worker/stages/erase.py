@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from domain.detection import CaptionEvent, Detection
-from domain.job import Quality, Stage
+from domain.detection import Box, CaptionEvent, Detection
+from domain.job import EraseSettings, Quality, Stage
 from domain.work_order import Segment
+from gpu_worker.captions.detector import TextDetector
+from gpu_worker.captions.finder import DETECTION_MODEL
+from gpu_worker.captions.mask import codec_halo
 from gpu_worker.fill.eraser import EraseReport, erase
+from gpu_worker.fill.second_look import SecondLook
+from gpu_worker.inference.session import Device, open_session
+from gpu_worker.review.judge import CaptionJudge
+from gpu_worker.review.larger_mask import larger_mask
 from gpu_worker.stages.encoding import Picture, counted, encode_piece, picture_format
 from gpu_worker.stages.job import EraseRecord, PatchFile, Progress, StageJob
 from gpu_worker.stages.lookahead import run_ahead
+from gpu_worker.stages.report import caption_records
+from gpu_worker.stages.scope import clipped, kept_boxes
 from gpu_worker.video.encoders import RateTarget
 from gpu_worker.video.frame import Frame, Patch
 from gpu_worker.video.patches import PatchWriter, apply_patches
@@ -48,7 +57,14 @@ def erase_segment(job: StageJob, index: int) -> None:
         reader = FrameReader(path, facts)
         report = EraseReport()
         frames = run_ahead(reader.segment(segment), _DECODED_AHEAD)
-        changed = erase(frames, events, detection.shots, Quality(job.order.erase.quality), report=report)
+        changed = erase(
+            frames,
+            events,
+            detection.shots,
+            Quality(job.order.erase.quality),
+            report=report,
+            second_look=open_second_look(job.order.erase, facts, job.device) if events else None,
+        )
         if job.order.upscale is not None:
             record = _write_patches(job, segment, changed, facts, progress)
         else:
@@ -59,10 +75,32 @@ def erase_segment(job: StageJob, index: int) -> None:
                 "frames_changed": report.frames_changed,
                 "pixels_masked": report.pixels_masked,
                 "pixels_from_frames": report.pixels_from_frames,
+                "outside_difference": report.outside_difference,
+                "captions": caption_records(report),
             }
         )
     job.leave_record(record)
     progress.finish(total)
+
+
+def open_second_look(settings: EraseSettings, facts: VideoFacts, device: Device) -> SecondLook:
+    """Return how results are looked at again: with the caption finder's detector, and never over a kept pixel.
+
+    Raises:
+        ModelError: when the detection network cannot be opened.
+    """
+    growth = codec_halo(min(facts.width, facts.height))
+
+    def enlarge(event: CaptionEvent, missed: tuple[Box, ...]) -> CaptionEvent | None:
+        # Whoever erases a whole region has said where it ends.
+        if settings.captions.erase_everything:
+            return None
+        larger = larger_mask(event, growth, (facts.width, facts.height), missed)
+        left = clipped(larger, kept_boxes(event, settings.captions.keep, facts))
+        return None if left is None or left.mask_png == event.mask_png else left
+
+    judge = CaptionJudge(TextDetector(open_session(DETECTION_MODEL, device)))
+    return SecondLook(judge.judge, enlarge, growth)
 
 
 def _has_nothing_to_do(

@@ -16,6 +16,7 @@ from domain.progress import StageProgress
 from domain.regions import Region
 from domain.work_order import Plan, Segment, WorkOrder
 from gpu_worker.captions.finder import CaptionFinder
+from gpu_worker.fill.second_look import Redone
 from gpu_worker.inference.session import Device
 from gpu_worker.upscaling.upscaler import AUTOMATIC
 from gpu_worker.video.frame import Frame
@@ -159,8 +160,30 @@ class PatchFile(_Record):
     box: Box
 
 
+class CaptionRecord(_Record):
+    """What became of one caption in one segment; pixels are luma pixels, summed over frames.
+
+    The figures are the worst of its parts, as ``review.judge`` measures them; ``redone`` is the attempt that was kept.
+    """
+
+    index: int
+    frames: int
+    pixels_masked: int
+    pixels_from_frames: int
+    pixels_unmatted: int = 0
+    residual_text: float
+    ghost_levels: float
+    seam: float
+    flicker: float
+    redone: Redone
+    passed: bool
+
+
 class EraseRecord(StageRecord):
-    """What erase left: nothing to change, patches for upscale, or the encoded piece. Pixels are summed over frames."""
+    """What erase left: nothing to change, patches for upscale, or the encoded piece. Pixels are summed over frames.
+
+    ``outside_difference`` is the largest change, in levels, of a sample outside all masks, before encoding.
+    """
 
     outcome: Literal["nothing", "patches", "piece"]
     patches: tuple[PatchFile, ...] = ()
@@ -168,6 +191,8 @@ class EraseRecord(StageRecord):
     frames_changed: int = 0
     pixels_masked: int = 0
     pixels_from_frames: int = 0
+    outside_difference: int = 0
+    captions: tuple[CaptionRecord, ...] = ()
 
 
 class UpscaleRecord(StageRecord):

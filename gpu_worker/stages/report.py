@@ -8,12 +8,23 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from domain.detection import Detection
+from domain.detection import Box, CaptionEvent, Detection
 from domain.job import SourceFacts
 from domain.work_order import WorkOrder
-from gpu_worker.stages.job import EraseRecord, PieceFile, StageRecord
+from gpu_worker.fill.eraser import EraseReport
+from gpu_worker.fill.second_look import Redone
+from gpu_worker.review.judge import severities
+from gpu_worker.stages.job import CaptionRecord, EraseRecord, PieceFile, StageRecord
 from gpu_worker.video.remux import RemuxReport
 from gpu_worker.video.source import VideoFacts, probe_video
+
+#: What a figure beyond its gate means to a viewer.
+_SHOWS = {
+    "residual_text": "something like text is still there",
+    "ghost_levels": "a ghost of the letters may be seen",
+    "seam": "the edge of what was filled may be seen",
+    "flicker": "what was filled flickers",
+}
 
 
 class _Record(BaseModel):
@@ -35,15 +46,39 @@ class VideoSummary(_Record):
     subtitle_tracks: int
 
 
+class CaptionReport(_Record):
+    """One caption: where and when it stood, and how its removal was judged. ``docs/report.md`` explains the figures."""
+
+    index: int
+    start_frame: int
+    end_frame: int
+    start_seconds: float
+    end_seconds: float
+    box: Box
+    text: str
+    coverage: float
+    unmatted_share: float
+    residual_text: float
+    ghost_levels: float
+    seam: float
+    flicker: float
+    redone: Redone
+    passed: bool
+
+
 class EraseSummary(_Record):
     """What was removed. ``coverage`` is the share of covered pixels that other frames revealed; the rest is made up."""
 
     captions: int
     captions_read: int
+    captions_redone: int
+    captions_failed: int
     frames_changed: int
     pixels_masked: int
     pixels_from_frames: int
     coverage: float
+    outside_difference: int
+    events: tuple[CaptionReport, ...]
 
 
 class StageTime(_Record):
@@ -59,7 +94,7 @@ class StageTime(_Record):
 class Report(_Record):
     """The report of one job."""
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     source: SourceFacts
     result: VideoSummary
     erase: EraseSummary | None
@@ -88,18 +123,96 @@ def video_summary(
     )
 
 
+def caption_records(report: EraseReport) -> tuple[CaptionRecord, ...]:
+    """Return what became of each caption of a segment, by their index."""
+    return tuple(
+        CaptionRecord(
+            index=index,
+            frames=caption.frames,
+            pixels_masked=caption.pixels_masked,
+            pixels_from_frames=caption.pixels_from_frames,
+            residual_text=caption.verdict.residual_text,
+            ghost_levels=caption.verdict.ghost_levels,
+            seam=caption.verdict.seam,
+            flicker=caption.verdict.flicker,
+            redone=caption.redone,
+            passed=caption.verdict.passed,
+        )
+        for index, caption in sorted(report.captions.items())
+        if caption.verdict is not None
+    )
+
+
 def erase_summary(detection: Detection, records: Sequence[EraseRecord]) -> EraseSummary:
-    """Add up the segments."""
+    """Add up the segments; a caption that crosses their border is as good as its worst part."""
     masked = sum(record.pixels_masked for record in records)
     revealed = sum(record.pixels_from_frames for record in records)
+    parts: dict[int, list[CaptionRecord]] = {}
+    for record in records:
+        for caption in record.captions:
+            parts.setdefault(caption.index, []).append(caption)
+    events = tuple(
+        _caption_report(caption, parts[caption.index]) for caption in detection.captions if caption.index in parts
+    )
     return EraseSummary(
         captions=len(detection.captions),
         captions_read=sum(bool(caption.text) for caption in detection.captions),
+        captions_redone=sum(event.redone is not Redone.NONE for event in events),
+        captions_failed=sum(not event.passed for event in events),
         frames_changed=sum(record.frames_changed for record in records),
         pixels_masked=masked,
         pixels_from_frames=revealed,
-        coverage=round(revealed / masked, 4) if masked else 1.0,
+        coverage=_share(revealed, masked, of_nothing=1.0),
+        outside_difference=max((record.outside_difference for record in records), default=0),
+        events=events,
     )
+
+
+def erase_warnings(summary: EraseSummary) -> tuple[str, ...]:
+    """Return a sentence for each caption whose removal may be seen, and one if anything else was changed."""
+    warnings = [
+        f"caption {event.index} ({event.start_seconds:.2f}-{event.end_seconds:.2f} s"
+        + (f', "{" ".join(event.text.split())}"' if event.text else "")
+        + f"): {' and '.join(_what_shows(event))}"
+        for event in summary.events
+        if not event.passed
+    ]
+    if summary.outside_difference:
+        warnings.append(f"pixels outside the captions were changed by up to {summary.outside_difference} levels")
+    return tuple(warnings)
+
+
+def _what_shows(event: CaptionReport) -> list[str]:
+    found = severities(event.residual_text, event.ghost_levels, event.seam, event.flicker)
+    # Figures are rounded here: of one that is on its gate, the largest is meant.
+    bar = min(1.0, max(found.values()))
+    return [words for name, words in _SHOWS.items() if found[name] >= bar]
+
+
+def _caption_report(caption: CaptionEvent, parts: Sequence[CaptionRecord]) -> CaptionReport:
+    masked = sum(part.pixels_masked for part in parts)
+    unmatted = sum(part.pixels_unmatted for part in parts)
+    return CaptionReport(
+        index=caption.index,
+        start_frame=caption.start_frame,
+        end_frame=caption.end_frame,
+        start_seconds=round(caption.start_seconds, 3),
+        end_seconds=round(caption.end_seconds, 3),
+        box=caption.box,
+        text=caption.text,
+        coverage=_share(sum(part.pixels_from_frames for part in parts), masked, of_nothing=1.0),
+        unmatted_share=_share(unmatted, masked + unmatted, of_nothing=0.0),
+        residual_text=round(max(part.residual_text for part in parts), 4),
+        ghost_levels=round(max(part.ghost_levels for part in parts), 2),
+        seam=round(max(part.seam for part in parts), 2),
+        flicker=round(max(part.flicker for part in parts), 2),
+        redone=max((part.redone for part in parts), key=list(Redone).index),
+        passed=all(part.passed for part in parts),
+    )
+
+
+def _share(part: int, whole: int, *, of_nothing: float) -> float:
+    return round(part / whole, 4) if whole else of_nothing
 
 
 def stage_times(records: Sequence[StageRecord]) -> tuple[StageTime, ...]:
