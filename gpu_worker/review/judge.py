@@ -21,8 +21,8 @@ from gpu_worker.video.frame import Frame, Plane
 # drawn captions, their clean frames, and the same fills with masks 1-3 px too small, a letter left out of the mask, an
 # offset of 4 and 8 levels, every other frame shifted or filled in another way, and 5-20 % of the caption left.
 #: Share of the caption's lines in which the detector sees text at all moments. Clean frames: 0.00; one letter left of
-#: twelve: 0.03-0.08; a tenth of the caption's contrast left: 0.1-0.5.
-MAX_RESIDUAL_TEXT = 0.02
+#: twelve: 0.02-0.08; a tenth of the caption's contrast left: 0.1-0.5.
+MAX_RESIDUAL_TEXT = 0.012
 #: Levels by which the picture follows the strokes. Clean frames: up to 4.8; 5 % of the contrast left 2-8, 10 %: 6-17.
 MAX_GHOST_LEVELS = 6.0
 #: Step across the mask's edge over that beside it. Clean frames: up to 1.2, fills up to 1.3; 8 levels of offset: 1.4 on

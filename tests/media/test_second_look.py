@@ -1,0 +1,95 @@
+"""What a too small mask leaves is found and filled again, and what is kept stays untouched all the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from jobs import caption
+from rendered import Source, picture_at
+
+from domain.detection import Box
+from domain.job import CaptionErasure, EraseSettings, Stage, UpscaleSettings
+from domain.regions import Region
+from gpu_worker.fill.second_look import Redone
+from gpu_worker.fill.windows import decode_mask, encode_mask
+from gpu_worker.inference.session import Device
+from gpu_worker.review.larger_mask import larger_mask
+from gpu_worker.stages.erase import open_second_look
+from gpu_worker.stages.job import EraseRecord
+from gpu_worker.video.patches import PatchStream, patched
+from gpu_worker.video.reader import FrameReader
+from gpu_worker.video.source import probe_video
+
+BOX = Box(x0=16, y0=32, x1=80, y1=56)
+#: Two pixels larger on each side than the mask of ``caption(…, BOX)``.
+BAR = (30, 36, 66, 52)
+SMALL = caption(0, 18, 30, BOX)
+
+
+def _before_and_after(path, run_job):
+    job = run_job.job(path)
+    record = EraseRecord.model_validate_json(job.workspace.read(job.workspace.keys.stage_record(Stage.ERASE)))
+    streams = [
+        PatchStream(patch.box, job.workspace.fetch(job.workspace.keys.segment_file(0, patch.name)))
+        for patch in record.patches
+    ]
+    facts = probe_video(path)
+    before = list(FrameReader(path, facts).frames())
+    after = list(patched(FrameReader(path, facts).frames(), streams, facts.bit_depth))
+    return record, before, after
+
+
+def test_a_mask_that_was_too_small_is_grown(rendered, run_job) -> None:
+    path = rendered(bar=BAR, bar_frames=(18, 30), shots=())
+    outcome = run_job(path, erase=EraseSettings(), upscale=UpscaleSettings(), captions=(SMALL,))
+    record, before, after = _before_and_after(path, run_job)
+    (event,) = record.captions
+    assert (event.redone, event.passed) == (Redone.LARGER_MASK, True)
+    assert record.outside_difference == 0
+    grown = larger_mask(SMALL, 2, (96, 64))
+    mask = np.zeros((64, 96), dtype=bool)
+    mask[grown.box.y0 : grown.box.y1, grown.box.x0 : grown.box.x1] = decode_mask(grown)
+    for old, new in zip(before, after, strict=True):
+        assert np.array_equal(old.y[~mask], new.y[~mask])
+    clean = [picture_at(Source(shots=()), index)[:64].astype(float) for index in range(18, 30)]
+    x0, y0, x1, y1 = BAR
+    left = [np.abs(after[i].y[y0:y1, x0:x1] - clean[i - 18][y0:y1, x0:x1]).mean() for i in range(18, 30)]
+    assert np.mean(left) < 12
+    assert outcome.report.erase.captions_redone == 1
+    assert outcome.report.erase.events[0].redone is Redone.LARGER_MASK
+    assert outcome.report.warnings == ()
+
+
+@pytest.mark.parametrize("edge", [0.65, 0.7], ids=["over the mask", "beside the mask"])
+def test_a_larger_mask_respects_what_is_kept(edge, rendered, run_job) -> None:
+    """Kept from column 62 the mask itself is cut; kept from column 67 only the larger one would reach it."""
+    path = rendered(bar=BAR, bar_frames=(18, 30), shots=())
+    keep = Region(x=edge, y=0, width=1 - edge, height=1)
+    settings = EraseSettings(captions=CaptionErasure(keep=(keep,)))
+    run_job(path, erase=settings, upscale=UpscaleSettings(), captions=(SMALL,))
+    record, before, after = _before_and_after(path, run_job)
+    assert record.captions[0].redone is not Redone.NONE
+    first = int(edge * 96)
+    for old, new in zip(before, after, strict=True):
+        assert np.array_equal(old.y[:, first:], new.y[:, first:])
+        assert np.array_equal(old.u[:, first // 2 :], new.u[:, first // 2 :])
+        assert np.array_equal(old.v[:, first // 2 :], new.v[:, first // 2 :])
+    assert any((old.y != new.y).any() for old, new in zip(before, after, strict=True))
+
+
+def test_a_region_that_is_erased_as_a_whole_does_not_grow(rendered) -> None:
+    facts = probe_video(rendered(frames=6, shots=()))
+    region = Region(x=0.2, y=0.5, width=0.6, height=0.4)
+    whole = CaptionErasure(erase_everything=True, regions=(region,))
+    assert open_second_look(EraseSettings(captions=whole), facts, Device.CPU).enlarge(SMALL, ()) is None
+    assert open_second_look(EraseSettings(), facts, Device.CPU).enlarge(SMALL, ()) is not None
+
+
+def test_a_mask_between_kept_regions_that_cannot_grow_says_so(rendered) -> None:
+    facts = probe_video(rendered(frames=6, shots=()))
+    around = (Region(x=0, y=0, width=1, height=34 / 64), Region(x=0, y=54 / 64, width=1, height=10 / 64))
+    settings = EraseSettings(captions=CaptionErasure(keep=around))
+    enlarge = open_second_look(settings, facts, Device.CPU).enlarge
+    box = Box(x0=0, y0=38, x1=96, y1=50)
+    full = SMALL.model_copy(update={"box": box, "mask_png": encode_mask(np.ones((12, 96), dtype=bool))})
+    assert enlarge(full, ()) is None
