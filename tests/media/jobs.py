@@ -13,7 +13,7 @@ from domain.detection import Box, CaptionEvent
 from domain.job import EraseSettings, ObjectRef, UpscaleSettings
 from domain.progress import StageProgress
 from domain.work_order import ResultManifest, WorkOrder
-from gpu_worker.stages.job import StageJob
+from gpu_worker.stages.job import StageJob, open_caption_finder
 from gpu_worker.stages.pipeline import run_all
 from gpu_worker.stages.report import Report
 from gpu_worker.video.frame import Frame
@@ -75,8 +75,9 @@ class JobRunner:
         *,
         erase: EraseSettings | None = None,
         upscale: UpscaleSettings | None = None,
-        captions: tuple[CaptionEvent, ...] = (),
+        captions: tuple[CaptionEvent, ...] | None = (),
     ) -> StageJob:
+        """A job whose finder knows what to find; with ``captions`` None, one that looks for itself."""
         order = WorkOrder(
             job_id=None,
             source=ObjectRef(bucket="", key=str(source)),
@@ -88,7 +89,7 @@ class JobRunner:
             LocalWorkspace(self.folder),
             order,
             self.progress.append,
-            open_finder=lambda *_: KnowingFinder(captions),
+            open_finder=open_caption_finder if captions is None else lambda *_: KnowingFinder(captions),
         )
 
     def __call__(
@@ -97,7 +98,7 @@ class JobRunner:
         *,
         erase: EraseSettings | None = None,
         upscale: UpscaleSettings | None = None,
-        captions: tuple[CaptionEvent, ...] = (),
+        captions: tuple[CaptionEvent, ...] | None = (),
         target_segment_seconds: float = 60,
     ) -> Outcome:
         job = self.job(source, erase=erase, upscale=upscale, captions=captions)

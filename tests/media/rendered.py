@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
 #: Presentation steps of a video with a variable frame rate, in ticks of 1/90000 s.
 VFR_STEPS = (3000, 3003, 6000, 1500, 4500)
@@ -21,7 +23,9 @@ class Source:
     """What to render.
 
     ``shots`` are frame numbers at which the picture changes altogether; ``bar`` is a white bar ``x0, y0, x1, y1`` burnt
-    into the frames of ``bar_frames``; ``fade_frames`` are dark.
+    into the frames of ``bar_frames``; ``words`` are a caption at the bottom of those of ``words_frames``;
+    ``fade_frames`` are dark, with ``is_black`` all are black. ``soft`` textures have nothing that looks like text.
+    ``quarter_turns`` turn the picture clockwise before it is coded; ``width`` and ``height`` are the coded one's.
     """
 
     name: str = "source.mp4"
@@ -42,7 +46,12 @@ class Source:
     speed: int = 2
     bar: tuple[int, int, int, int] | None = None
     bar_frames: tuple[int, int] = (0, 0)
+    words: str = ""
+    words_frames: tuple[int, int] = (0, 0)
     fade_frames: tuple[int, int] = (0, 0)
+    is_black: bool = False
+    soft: bool = False
+    quarter_turns: int = 0
     audio: tuple[str, ...] = ("aac",)
     subtitles: tuple[str, ...] = ()
     chapters: tuple[str, ...] = ()
@@ -90,16 +99,35 @@ def picture_at(source: Source, index: int) -> NDArray[np.uint8]:
     shot = sum(index >= cut for cut in source.shots)
     rng = np.random.default_rng(shot)
     width, height = source.width + source.width % 2, source.height + source.height % 2
+    if source.quarter_turns % 2:
+        width, height = height, width
     coarse = rng.integers(30, 220, (height // 8 + 1, width // 8 + 1), np.uint8)
-    luma = np.kron(coarse, np.ones((8, 8), np.uint8))[:height, :width]
-    luma = np.roll(luma, source.speed * index, axis=1)
+    if source.soft:
+        coarse = cv2.GaussianBlur(coarse, (5, 5), 0)
+        luma = cv2.resize(coarse, (8 * coarse.shape[1], 8 * coarse.shape[0]), interpolation=cv2.INTER_CUBIC)
+    else:
+        luma = np.kron(coarse, np.ones((8, 8), np.uint8))
+    luma = np.roll(luma[:height, :width], source.speed * index, axis=1)
     if source.bar is not None and source.bar_frames[0] <= index < source.bar_frames[1]:
         x0, y0, x1, y1 = source.bar
         luma[y0:y1, x0:x1] = 235
+    if source.words and source.words_frames[0] <= index < source.words_frames[1]:
+        luma = _with_words(luma, source.words)
     if source.fade_frames[0] <= index < source.fade_frames[1]:
         luma = luma // 4  # a flash of darkness
-    chroma = np.full((height // 2, width), 70 + 50 * (shot % 3), np.uint8)
-    return np.vstack([luma, chroma])[:, :width]
+    if source.is_black:
+        luma = np.full_like(luma, 16)
+    luma = np.rot90(luma, -source.quarter_turns)
+    chroma = np.full((luma.shape[0] // 2, luma.shape[1]), 70 + 50 * (shot % 3), np.uint8)
+    return np.vstack([luma, chroma])
+
+
+def _with_words(luma: NDArray[np.uint8], words: str) -> NDArray[np.uint8]:
+    height, width = luma.shape
+    picture = Image.fromarray(luma)
+    place, font = (width // 2, round(0.93 * height)), ImageFont.load_default(height // 10)
+    ImageDraw.Draw(picture).text(place, words, fill=235, stroke_fill=16, stroke_width=1, anchor="ms", font=font)
+    return np.asarray(picture)
 
 
 def _video_stream(out: Any, source: Source) -> Any:
@@ -194,12 +222,19 @@ def _packets(path: Path, kind: str) -> list[tuple[str, list[tuple[Fraction, byte
     return tracks
 
 
+def _first_plane(frame: av.VideoFrame) -> bytes:
+    """Luma without the padding of its lines; PyAV makes no array of odd sides in 4:2:0."""
+    plane = frame.planes[0]
+    data, used = memoryview(plane), plane.width * (1 + (frame.format.components[0].bits > 8))
+    return b"".join(data[start : start + used] for start in range(0, plane.height * plane.line_size, plane.line_size))
+
+
 def look(path: Path) -> Seen:
     """Open a video again: every frame decoded, every audio packet hashed."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         frames = [
-            (frame.pts * frame.time_base, hashlib.sha256(frame.to_ndarray()[: frame.height].tobytes()).hexdigest())
+            (frame.pts * frame.time_base, hashlib.sha256(_first_plane(frame)).hexdigest())
             for frame in container.decode(stream)
         ]
         size = (stream.width, stream.height)
