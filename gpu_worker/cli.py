@@ -40,6 +40,7 @@ from gpu_worker.progress_bar import ProgressBar
 from gpu_worker.stages.job import StageJob
 from gpu_worker.stages.pipeline import WORKER_STAGES, run_all, run_stage
 from gpu_worker.stages.preview import TIMELINE_NAME, write_preview
+from gpu_worker.stages.report import Report, summary_lines
 from gpu_worker.upscaling.upscaler import AUTOMATIC, upscaler_names
 from gpu_worker.video.capabilities import missing_codecs
 from gpu_worker.video.encoders import nvenc_works
@@ -293,9 +294,13 @@ def _process(options: argparse.Namespace, erase: EraseSettings | None, upscale: 
         job = StageJob(workspace, order, bar.show, device=Device(options.device), upscaler_name=options.model)
         run_all(job)
         manifest = ResultManifest.model_validate_json(workspace.read(workspace.keys.result_manifest))
+        report = Report.model_validate_json(workspace.read(manifest.files.report))
         _deliver(workspace, manifest, options.output, options.report)
     found = " (no caption was found)" if manifest.nothing_found else ""
     print(f"{options.output}: {manifest.width}x{manifest.height}, {manifest.frame_count} frames{found}")
+    if options.report is not None:
+        for line in summary_lines(report.erase, report.warnings):
+            print(line)
     return EXIT_DONE
 
 

@@ -182,6 +182,18 @@ def erase_warnings(summary: EraseSummary) -> tuple[str, ...]:
     return tuple(warnings)
 
 
+def summary_lines(summary: EraseSummary | None, warnings: Sequence[str]) -> tuple[str, ...]:
+    """Return what the command line prints of a report: what became of the captions, and all warnings."""
+    lines = [f"warning: {warning}" for warning in warnings]
+    if summary is not None and summary.captions:
+        lines.insert(
+            0,
+            f"{summary.captions} captions removed, {100 * summary.coverage:.0f} % of their pixels from other frames;"
+            f" {summary.captions_redone} filled again, {summary.captions_failed} may still be seen",
+        )
+    return tuple(lines)
+
+
 def _what_shows(event: CaptionReport) -> list[str]:
     found = severities(event.residual_text, event.ghost_levels, event.seam, event.flicker)
     # Figures are rounded here: of one that is on its gate, the largest is meant.

@@ -1,0 +1,167 @@
+"""The report: parts of a caption come together, what may be seen is said in words, and every field is explained."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from pydantic import BaseModel
+
+from domain.detection import Box, CaptionEvent, Detection, Shot
+from domain.job import Stage
+from gpu_worker.fill.second_look import Redone
+from gpu_worker.review import judge
+from gpu_worker.stages.job import CaptionRecord, EraseRecord
+from gpu_worker.stages.report import Report, erase_summary, erase_warnings, summary_lines
+
+PAGE = (Path(__file__).parents[3] / "docs" / "report.md").read_text(encoding="utf-8")
+CLEAN = CaptionRecord(
+    index=0,
+    frames=10,
+    pixels_masked=1000,
+    pixels_from_frames=900,
+    residual_text=0.0,
+    ghost_levels=1.5,
+    seam=1.1,
+    flicker=1.2,
+    redone=Redone.NONE,
+    passed=True,
+)
+
+
+def _caption(index: int, text: str = "") -> CaptionEvent:
+    return CaptionEvent(
+        index=index,
+        start_frame=30 * index,
+        end_frame=30 * index + 20,
+        start_seconds=float(index),
+        end_seconds=index + 0.667,
+        box=Box(x0=10, y0=20, x1=110, y1=40),
+        mask_png="",
+        text=text,
+    )
+
+
+def _detection(*captions: CaptionEvent) -> Detection:
+    return Detection(
+        frame_count=90,
+        time_base="1/90000",
+        first_pts=0,
+        duration_seconds=3,
+        seekable=True,
+        shots=(Shot(start_frame=0, end_frame=90, start_pts=0),),
+        captions=captions,
+    )
+
+
+def _segment(index: int, *captions: CaptionRecord, outside_difference: int = 0) -> EraseRecord:
+    return EraseRecord(
+        stage=Stage.ERASE,
+        segment=index,
+        seconds=1,
+        frames=45,
+        outcome="piece",
+        frames_changed=sum(caption.frames for caption in captions),
+        pixels_masked=sum(caption.pixels_masked for caption in captions),
+        pixels_from_frames=sum(caption.pixels_from_frames for caption in captions),
+        outside_difference=outside_difference,
+        captions=captions,
+    )
+
+
+def _changed(record: CaptionRecord, **changes) -> CaptionRecord:
+    return record.model_copy(update=changes)
+
+
+def test_a_caption_in_two_segments_is_as_good_as_its_worst_part() -> None:
+    ghostly = _changed(CLEAN, pixels_from_frames=100, ghost_levels=9.0, redone=Redone.LARGER_MASK, passed=False)
+    summary = erase_summary(_detection(_caption(0, "Hello")), [_segment(0, CLEAN), _segment(1, ghostly)])
+    (event,) = summary.events
+    assert (event.ghost_levels, event.seam, event.passed) == (9.0, 1.1, False)
+    assert event.redone is Redone.LARGER_MASK
+    assert event.coverage == summary.coverage == 0.5
+    assert (summary.captions, summary.captions_redone, summary.captions_failed) == (1, 1, 1)
+
+
+def test_unmatted_pixels_are_a_share_of_all_that_changed() -> None:
+    summary = erase_summary(_detection(_caption(0)), [_segment(0, _changed(CLEAN, pixels_unmatted=3000))])
+    assert summary.events[0].unmatted_share == 0.75
+    assert summary.events[0].coverage == 0.9
+
+
+def test_what_passed_is_not_warned_of() -> None:
+    summary = erase_summary(_detection(_caption(0)), [_segment(0, CLEAN)])
+    assert erase_warnings(summary) == ()
+
+
+@pytest.mark.parametrize(
+    ("figures", "words"),
+    [
+        ({"residual_text": 0.2}, "something like text is still there"),
+        ({"ghost_levels": 8.0}, "a ghost of the letters may be seen"),
+        ({"seam": 3.0}, "the edge of what was filled may be seen"),
+        ({"flicker": 3.0}, "what was filled flickers"),
+        ({"seam": 1.8004}, "the edge of what was filled may be seen"),
+        ({"seam": 3.0, "flicker": 3.0}, "the edge of what was filled may be seen and what was filled flickers"),
+    ],
+)
+def test_what_failed_is_said_in_words(figures, words) -> None:
+    failed = _changed(CLEAN, index=1, passed=False, **figures)
+    summary = erase_summary(_detection(_caption(0), _caption(1, "Two\nlines")), [_segment(0, CLEAN, failed)])
+    assert erase_warnings(summary) == (f'caption 1 (1.00-1.67 s, "Two lines"): {words}',)
+
+
+def test_a_change_outside_the_masks_is_never_silent() -> None:
+    summary = erase_summary(_detection(_caption(0)), [_segment(0, CLEAN), _segment(1, outside_difference=3)])
+    assert summary.outside_difference == 3
+    assert erase_warnings(summary) == ("pixels outside the captions were changed by up to 3 levels",)
+
+
+def test_the_command_line_says_what_became_of_the_captions() -> None:
+    failed = _changed(CLEAN, index=1, passed=False, seam=3.0)
+    summary = erase_summary(_detection(_caption(0), _caption(1)), [_segment(0, CLEAN, failed)])
+    lines = summary_lines(summary, ("a warning",))
+    assert lines == (
+        "2 captions removed, 90 % of their pixels from other frames; 0 filled again, 1 may still be seen",
+        "warning: a warning",
+    )
+    assert summary_lines(None, ()) == ()
+
+
+def _fields(model: type[BaseModel], path: str = "") -> set[str]:
+    found = set()
+    for name, field in model.model_fields.items():
+        annotation = field.annotation
+        kinds = [annotation, *get_args(annotation)]
+        inner = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+        is_list = getattr(annotation, "__origin__", None) is tuple
+        found.add(path + name)
+        if inner is not None:
+            found |= _fields(inner, f"{path}{name}{'[]' if is_list else ''}.")
+    return found
+
+
+def test_every_field_is_explained_and_no_other() -> None:
+    explained = re.findall(r"^\| `([^`]+)` \|", PAGE, re.MULTILINE)
+    assert sorted(explained) == sorted(_fields(Report))
+
+
+@pytest.mark.parametrize(
+    ("field", "gate"),
+    [
+        ("residual_text", judge.MAX_RESIDUAL_TEXT),
+        ("ghost_levels", judge.MAX_GHOST_LEVELS),
+        ("seam", judge.MAX_SEAM),
+        ("flicker", judge.MAX_FLICKER),
+    ],
+)
+def test_the_page_names_the_gates_that_count(field, gate) -> None:
+    row = next(line for line in PAGE.splitlines() if f"`erase.events[].{field}`" in line)
+    assert row.endswith(f"gate {gate:g} |")
+
+
+def test_the_page_names_every_attempt() -> None:
+    row = next(line for line in PAGE.splitlines() if "`erase.events[].redone`" in line)
+    assert [name for name in Redone if f"`{name}`" in row] == list(Redone)
