@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from moto.events.models import events_backends
+from moto.sqs.models import sqs_backends
 
 from local.template import ACCOUNT_ID, REGION
 
@@ -21,7 +22,7 @@ _sequence = itertools.count(1)
 
 
 class UnknownTargetError(Exception):
-    """Raised when a rule of the template has a target that is not a Lambda function; no other is known here."""
+    """Raised when a rule of the template has a target that is neither a Lambda function nor a queue."""
 
 
 def put_event(source: str, detail_type: str, resource: str, detail: dict[str, Any]) -> None:
@@ -46,14 +47,17 @@ def deliver(rule: Any, event: dict[str, Any], invoke_async: Callable[[str, bytes
     """Hand an event to the targets of a rule, if the rule is enabled and its pattern matches.
 
     Raises:
-        UnknownTargetError: a target is not a Lambda function.
+        UnknownTargetError: a target is neither a Lambda function nor a queue.
     """
     if rule.state != "ENABLED" or not rule.event_pattern.matches_event(event):
         return
     for target in rule.targets:
-        if ":lambda:" not in target["Arn"]:
+        if ":sqs:" in target["Arn"]:
+            sqs_backends[ACCOUNT_ID][REGION].send_message(target["Arn"].rsplit(":", 1)[-1], input_of(target, event))
+        elif ":lambda:" in target["Arn"]:
+            invoke_async(target["Arn"], input_of(target, event).encode())
+        else:
             raise UnknownTargetError(target["Arn"])
-        invoke_async(target["Arn"], input_of(target, event).encode())
 
 
 def input_of(target: dict[str, Any], event: dict[str, Any]) -> str:

@@ -29,6 +29,7 @@ from local.keys import KeyStore
 from local.lambda_api import LambdaApi
 from local.ports import listen_on
 from local.processes import REPOSITORY, ProcessHost
+from local.queue_reading import QueueReading
 from local.s3_edge import S3Edge
 from local.template import REGION, Template
 
@@ -39,6 +40,8 @@ logger = logging.getLogger(__name__)
 
 #: Objects above this size lie in files: a video must not fill the memory.
 _OBJECT_BYTES_IN_MEMORY = 1 << 20
+#: What is otherwise than on AWS where the caller does not say: whoever tries callbacks out has the receiver here.
+_PARAMETERS = {"AllowLoopbackCallbacks": "true"}
 #: Whose key the service makes at its start, and what it allows: as much as a key may.
 _OWNER = "default"
 _QUOTA = {"jobs_in_flight": 1000, "minutes_per_month": 10_000_000, "requests_per_second": 1000}
@@ -73,6 +76,7 @@ class Service:
     def __init__(self, options: ServiceOptions) -> None:
         self._options = options
         self._servers: list[BaseWSGIServer] = []
+        self._queues: QueueReading | None = None
         self.data_folder = options.data_folder.resolve()
         self.log_folder = self.data_folder / "logs"
         # Before anything else starts: a port that is taken ends the start.
@@ -98,6 +102,8 @@ class Service:
 
     def close(self) -> None:
         """End all processes and close the ports."""
+        if self._queues is not None:
+            self._queues.close()
         self._host.close()
         for server in self._servers:
             server.shutdown()
@@ -108,7 +114,8 @@ class Service:
         (self.data_folder / "service.json").unlink(missing_ok=True)
 
     def _start(self) -> None:
-        template = Template(self._options.template, self._options.stack_name, self._options.parameters)
+        parameters = {**_PARAMETERS, **self._options.parameters}
+        template = Template(self._options.template, self._options.stack_name, parameters)
         base = self._environment()
         function_base = {**base, "POWERTOOLS_TRACE_DISABLED": "true", "AWS_XRAY_SDK_ENABLED": "false"}
         specs = stack.functions_of(template)
@@ -130,6 +137,8 @@ class Service:
         store = KeyStore(template.resource("AccessKeysTable").name, alias.name)
         self.access_key = keys.create(store.open(self.aws.client), _OWNER, list(Scope), _QUOTA, None)
         self._serve(self._api_socket, Gateway(stack.routes_of(template), functions), _QuietHandler)
+        self._queues = QueueReading(stack.queue_readers_of(template), self.aws, functions)
+        self._queues.start()
         threading.Thread(target=functions.warm, name="warm-functions", daemon=True).start()
         facts = self.data_folder / "service.json"
         # It holds a key: for its owner's eyes only.

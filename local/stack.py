@@ -42,6 +42,15 @@ class Route:
 
 
 @dataclass(frozen=True)
+class QueueReader:
+    """A function that is given the messages of a queue, at most ``batch_size`` at a time."""
+
+    queue_arn: str
+    function_name: str
+    batch_size: int
+
+
+@dataclass(frozen=True)
 class LocalAws:
     """Where the local AWS answers, and a key to it."""
 
@@ -104,12 +113,23 @@ def routes_of(template: Template) -> tuple[Route, ...]:
     )
 
 
+def queue_readers_of(template: Template) -> tuple[QueueReader, ...]:
+    """Return the queues whose messages go to functions."""
+    return tuple(
+        QueueReader(event["Properties"]["Queue"], resource.name, int(event["Properties"].get("BatchSize", 10)))
+        for resource in template.resources("AWS::Serverless::Function")
+        for event in resource.properties.get("Events", {}).values()
+        if event["Type"] == "SQS"
+    )
+
+
 def create(template: Template, aws: LocalAws) -> None:
-    """Create tables, keys, bucket, roles, queues, Batch, state machine and rules."""
+    """Create tables, keys, bucket, queues, roles, Batch, state machine and rules."""
     _create_tables(template, aws.client("dynamodb"))
     _create_keys(template, aws.client("kms"))
     _create_roles(template, aws.client("iam"))
     _create_buckets(template, aws.client("s3"))
+    _create_queues(template, aws.client("sqs"))
     _create_batch(template, aws.client("batch"))
     _create_state_machines(template, aws.client("stepfunctions"))
     _create_rules(template, aws.client("events"))
@@ -151,6 +171,18 @@ def _create_buckets(template: Template, s3: Any) -> None:
             s3.put_bucket_notification_configuration(
                 Bucket=bucket.name, NotificationConfiguration={"EventBridgeConfiguration": {}}
             )
+
+
+def _create_queues(template: Template, sqs: Any) -> None:
+    names = {"VisibilityTimeout", "MessageRetentionPeriod", "RedrivePolicy"}
+    # A queue that others hand their dead letters to has to be there before them.
+    for queue in sorted(template.resources("AWS::SQS::Queue"), key=lambda queue: "RedrivePolicy" in queue.properties):
+        attributes = {
+            name: json.dumps(value) if isinstance(value, Mapping) else str(value)
+            for name, value in queue.properties.items()
+            if name in names
+        }
+        sqs.create_queue(QueueName=queue.name, Attributes=attributes)
 
 
 def _create_batch(template: Template, batch: Any) -> None:
@@ -218,6 +250,9 @@ def _value_of(values: Mapping[str, Any], match: re.Match[str]) -> str:
 
 
 def _create_rules(template: Template, events: Any) -> None:
+    for own in template.resources("AWS::Events::Rule"):
+        events.put_rule(Name=own.name, EventPattern=json.dumps(own.properties["EventPattern"]), State="ENABLED")
+        events.put_targets(Rule=own.name, Targets=list(own.properties["Targets"]))
     for function in template.resources("AWS::Serverless::Function"):
         for name, event in function.properties.get("Events", {}).items():
             if event["Type"] != "EventBridgeRule":

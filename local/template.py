@@ -79,7 +79,7 @@ _NAMING: dict[str, tuple[str, str]] = {
     "AWS::Batch::JobQueue": ("JobQueueName", "batch:{region}:{account}:job-queue/{name}"),
     "AWS::Batch::JobDefinition": ("JobDefinitionName", "batch:{region}:{account}:job-definition/{name}:1"),
 }
-#: Types whose ``Ref`` is the ARN; of all others it is the name.
+#: Types whose ``Ref`` is the ARN; of a queue it is the URL, of all others the name.
 _REF_IS_ARN = frozenset(
     {
         "AWS::Serverless::StateMachine",
@@ -179,7 +179,10 @@ class Template:
     def _ref(self, name: str) -> Any:
         if name in self._values:
             return self._values[name]
-        return self.arn(name) if self._body(name)["Type"] in _REF_IS_ARN else self._name(name)
+        resource_type = self._body(name)["Type"]
+        if resource_type == "AWS::SQS::Queue":
+            return f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT_ID}/{self._name(name)}"
+        return self.arn(name) if resource_type in _REF_IS_ARN else self._name(name)
 
     def _attribute(self, logical_id: str, attribute: str) -> str:
         if attribute == "Arn":

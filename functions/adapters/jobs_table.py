@@ -33,7 +33,16 @@ _TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 _TEXT_FIELDS = ("job_id", "owner", "status", "stage")
 _NUMBER_FIELDS = ("progress_percent", "segment_count")
 _TIME_FIELDS = ("created_at", "started_at", "finished_at")
-_DOCUMENT_FIELDS = ("request", "source_object", "source_facts", "error", "result_keys", "result_facts", "callback")
+_DOCUMENT_FIELDS = (
+    "request",
+    "origin",
+    "source_object",
+    "source_facts",
+    "error",
+    "result_keys",
+    "result_facts",
+    "callback",
+)
 
 _Item = dict[str, "AttributeValueTypeDef"]
 

@@ -16,6 +16,7 @@ from domain.storage_keys import JobKeys
 from domain.work_order import Plan, ResultManifest, WorkOrder
 
 if TYPE_CHECKING:
+    from adapters.job_end import JobEnd
     from adapters.jobs_table import JobsTable
     from adapters.media_bucket import MediaBucket, ObjectFacts
     from adapters.source_fetcher import SourceFetcher
@@ -35,6 +36,7 @@ class Processing:
     jobs: JobsTable
     media: MediaBucket
     fetcher: SourceFetcher
+    end: JobEnd
     clock: Callable[[], datetime]
 
     def fetch_source(self, job_id: str) -> int:
@@ -96,7 +98,7 @@ class Processing:
         return plan
 
     def record_result(self, job_id: str) -> ResultManifest:
-        """Mark a job as succeeded.
+        """Mark a job as succeeded, and tell of it; called again, it tells only of what was not told.
 
         Raises:
             MissingOutputError: assemble has left nothing.
@@ -108,10 +110,13 @@ class Processing:
             raise MissingOutputError(f"there is no {key}")
         facts = ResultFacts.model_validate(manifest.model_dump(include=set(ResultFacts.model_fields)))
         self.jobs.succeed(job_id, manifest.files.model_dump(exclude_none=True), facts, self.clock())
+        self.end.settle(self.jobs.get(job_id))
         return manifest
 
     def record_failure(self, job_id: str, error_name: str, cause: str) -> JobError:
-        """Mark a job as failed, unless it has ended already; return why it failed.
+        """Mark a job as failed, unless it has ended already, and tell of its end; return why it failed.
+
+        A job that succeeded comes here too when its result was recorded but could not be told of.
 
         Raises:
             JobNotFoundError: the execution has no job.
@@ -121,7 +126,8 @@ class Processing:
             self.jobs.fail(job_id, error, self.clock())
         except InvalidTransitionError as ended:
             # Cancelled, or ended while this report was on its way: what is recorded stands.
-            return JobError(code=ended.code, message=ended.message)
+            error = JobError(code=ended.code, message=ended.message)
+        self.end.settle(self.jobs.get(job_id))
         return error
 
 

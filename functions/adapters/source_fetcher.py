@@ -1,25 +1,21 @@
-"""Downloads a source behind an https URL without being led into a private network.
-
-A host name is resolved once; every address it has must be public; and the connection goes to the address that was
-checked, so that a second answer of the name server cannot lead elsewhere. The same holds for each redirect.
-"""
+"""Downloads a source behind an https URL; what ``public_network`` checks holds for each redirect as well."""
 
 from __future__ import annotations
 
 import http.client
 import io
-import socket
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from time import monotonic
 from typing import IO, NoReturn
 from urllib.parse import urljoin
 
+from adapters.public_network import PublicNetwork
 from domain.errors import BadSourceError, SourceFetchError, SourceNotFoundError
 from domain.limits import check_size
-from domain.source_url import SourceUrl, parse_source_url, require_public_address
+from domain.source_url import SourceUrl, parse_source_url
 
 _MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -30,40 +26,15 @@ _SOCKET_TIMEOUT_SECONDS = 10.0
 _READ_BYTES = 1 << 20
 _HEADERS = {"User-Agent": "smart-erase", "Accept": "*/*", "Accept-Encoding": "identity"}
 
-#: Host and port to addresses, as text.
-Resolve = Callable[[str, int], Sequence[str]]
-#: Address, port and timeout in seconds to a connected TCP socket.
-Connect = Callable[[str, int, float], socket.socket]
 #: Takes a readable stream to where the source is to lie.
 Store = Callable[[IO[bytes]], None]
 
 
-def resolve_by_system(host: str, port: int) -> Sequence[str]:
-    """Return all addresses of a host.
-
-    Raises:
-        OSError: it has none.
-    """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-
-def connect_by_system(address: str, port: int, timeout_seconds: float) -> socket.socket:
-    """Open a TCP connection.
-
-    Raises:
-        OSError: nobody answers there.
-    """
-    return socket.create_connection((address, port), timeout=timeout_seconds)
-
-
 @dataclass(frozen=True, slots=True)
 class SourceFetcher:
-    """Looks at and downloads sources. Network and TLS are given from outside."""
+    """Looks at and downloads sources over ``network``."""
 
-    resolve: Resolve
-    connect: Connect
-    tls: ssl.SSLContext
+    network: PublicNetwork
 
     def look(self, url: str, deadline_seconds: float) -> None:
         """Ask for the head of a URL and refuse it if it is clear already that the download cannot work.
@@ -115,27 +86,11 @@ class SourceFetcher:
         raise SourceFetchError(f"the source URL redirects more than {_MAX_REDIRECTS} times", field="source.url")
 
     def _open(self, target: SourceUrl, deadline: float) -> http.client.HTTPSConnection:
+        seconds = min(_SOCKET_TIMEOUT_SECONDS, deadline - monotonic())
+        if seconds <= 0:
+            _ran_out()
         with _network_errors():
-            addresses = self.resolve(target.host, target.port)
-            for address in addresses:
-                require_public_address(address)
-            seconds = min(_SOCKET_TIMEOUT_SECONDS, deadline - monotonic())
-            if not addresses or seconds <= 0:
-                _ran_out()
-            connection = http.client.HTTPSConnection(target.host, target.port, timeout=seconds, context=self.tls)
-            raw = self._first_connection(addresses, target.port, seconds)
-            # The certificate must be the host's, though the connection goes to a bare address.
-            connection.sock = self.tls.wrap_socket(raw, server_hostname=target.host)
-            return connection
-
-    def _first_connection(self, addresses: Sequence[str], port: int, seconds: float) -> socket.socket:
-        *earlier, last = addresses
-        for address in earlier:
-            try:
-                return self.connect(address, port, seconds)
-            except OSError:
-                continue  # a host with IPv6 addresses, seen from a network without
-        return self.connect(last, port, seconds)
+            return self.network.open(target, seconds)
 
 
 class _CheckedBody(io.RawIOBase):

@@ -5,8 +5,18 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
+from domain.origin import Origin
 from domain.regions import MAX_REGIONS, Region, cover_frame
 
 #: Whose jobs all jobs are, until access keys tell callers apart.
@@ -14,6 +24,7 @@ DEFAULT_OWNER = "default"
 DEFAULT_BITRATE_MBPS = 10
 MAX_NAME_LENGTH = 100
 MAX_USER_DATA_BYTES = 1024
+MAX_CALLBACK_URL_LENGTH = 2048
 
 
 class JobStatus(StrEnum):
@@ -119,6 +130,16 @@ class Source(_Border):
         return self
 
 
+class JobCallback(_Border):
+    """Where to tell of a job's end, in place of its owner's callback settings. The secret is never shown again.
+
+    Without a secret, that of the owner's settings signs.
+    """
+
+    url: Annotated[str, Field(max_length=MAX_CALLBACK_URL_LENGTH)]
+    secret: Annotated[SecretStr | None, Field(exclude=True)] = None
+
+
 class JobRequest(_Border):
     """A request for one job: a source, and at least one of ``erase``, ``upscale``, and a template for an erase.
 
@@ -131,6 +152,7 @@ class JobRequest(_Border):
     upscale: UpscaleSettings | None = None
     name: Annotated[str, Field(max_length=MAX_NAME_LENGTH)] | None = None
     user_data: str | None = None
+    callback: JobCallback | None = None
 
     @model_validator(mode="after")
     def _asks_for_something(self) -> Self:
@@ -189,6 +211,26 @@ class ResultFacts(_Border):
     upscaler: str | None = None
 
 
+class CallbackTarget(_Border):
+    """Where a job's own callback goes, and the secret that signs it, sealed."""
+
+    url: str
+    sealed_secret: str
+
+
+class Delivery(_Border):
+    """One attempt to tell of a job's end: the status that was answered, or why there was none."""
+
+    at: AwareDatetime
+    status: int | None = None
+    error: str | None = None
+
+    @property
+    def is_delivered(self) -> bool:
+        """Tell whether the receiver took it: only a 2xx counts."""
+        return self.status is not None and 200 <= self.status < 300
+
+
 class Job(_Border):
     """The record of one job, as the jobs table holds it.
 
@@ -198,6 +240,7 @@ class Job(_Border):
     job_id: str
     owner: str
     request: JobRequest | None
+    origin: Origin | None = None
     status: JobStatus = JobStatus.QUEUED
     created_at: AwareDatetime
     started_at: AwareDatetime | None = None
@@ -210,3 +253,5 @@ class Job(_Border):
     error: JobError | None = None
     result_keys: dict[str, str] = Field(default_factory=dict)
     result_facts: ResultFacts | None = None
+    callback: CallbackTarget | None = None
+    deliveries: tuple[Delivery, ...] = ()

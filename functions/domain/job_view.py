@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from domain.job import Job, JobError, JobRequest, JobStatus, ResultFacts, SourceFacts, Stage
+from domain.job import Delivery, Job, JobError, JobRequest, JobStatus, ResultFacts, SourceFacts, Stage
 
 
 class _View(BaseModel):
@@ -29,7 +29,10 @@ class ResultView(_View):
 
 
 class JobView(_View):
-    """One job. ``error`` is there on a failed one, ``result`` on a succeeded one."""
+    """One job. ``error`` is there on a failed one, ``result`` on a succeeded one.
+
+    ``deliveries`` are the attempts to tell its owner's receiver of the end.
+    """
 
     job_id: str
     status: JobStatus
@@ -42,6 +45,7 @@ class JobView(_View):
     source_facts: SourceFacts | None = None
     error: JobError | None = None
     result: ResultView | None = None
+    deliveries: tuple[Delivery, ...] = ()
 
 
 class JobPage(_View):
@@ -81,4 +85,5 @@ def view(job: Job, *, stage: Stage | None, progress_percent: int, links: Links |
         source_facts=job.source_facts,
         error=job.error,
         result=result,
+        deliveries=job.deliveries,
     )

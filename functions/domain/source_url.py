@@ -42,8 +42,8 @@ class SourceUrl:
         return host if self.port == _HTTPS_PORT else f"{host}:{self.port}"
 
 
-def parse_source_url(url: str) -> SourceUrl:
-    """Check the text of a source URL.
+def parse_source_url(url: str, field: str = _FIELD) -> SourceUrl:
+    """Check the text of a URL; ``field`` is the field of the request that it stands in.
 
     Raises:
         InvalidSourceUrlError: another scheme than https, credentials, characters outside ASCII (Chinese ones
@@ -52,34 +52,34 @@ def parse_source_url(url: str) -> SourceUrl:
     """
     if not url.isascii():
         raise InvalidSourceUrlError(
-            "the URL may hold ASCII characters only, no Chinese ones; percent-encode the others", field=_FIELD
+            "the URL may hold ASCII characters only, no Chinese ones; percent-encode the others", field=field
         )
     if any(ord(character) <= 0x20 or ord(character) == 0x7F for character in url):
-        raise InvalidSourceUrlError("the URL may not hold spaces or control characters", field=_FIELD)
+        raise InvalidSourceUrlError("the URL may not hold spaces or control characters", field=field)
     try:
         parts = urlsplit(url)
         port = parts.port or _HTTPS_PORT
     except ValueError as error:
-        raise InvalidSourceUrlError(f"the URL cannot be read: {error}", field=_FIELD) from error
+        raise InvalidSourceUrlError(f"the URL cannot be read: {error}", field=field) from error
     if parts.scheme != "https":
-        raise InvalidSourceUrlError("only https URLs are fetched", field=_FIELD, allowed="https")
+        raise InvalidSourceUrlError("only https URLs are fetched", field=field, allowed="https")
     if parts.username is not None or parts.password is not None:
-        raise InvalidSourceUrlError("the URL may not hold a user name or password", field=_FIELD)
+        raise InvalidSourceUrlError("the URL may not hold a user name or password", field=field)
     if not parts.hostname or "\\" in url:
-        raise InvalidSourceUrlError("the URL names no host", field=_FIELD)
+        raise InvalidSourceUrlError("the URL names no host", field=field)
     if port not in _ALLOWED_PORTS:
         allowed = ", ".join(str(number) for number in sorted(_ALLOWED_PORTS))
         raise InvalidSourceUrlError(
-            f"port {port} is not fetched from; allowed: {allowed}", field=_FIELD, allowed=allowed
+            f"port {port} is not fetched from; allowed: {allowed}", field=field, allowed=allowed
         )
     literal = _literal_address(parts.hostname)
     if literal is not None:
-        require_public_address(literal)
+        require_public_address(literal, field)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return SourceUrl(host=parts.hostname, port=port, target=target)
 
 
-def require_public_address(address: str) -> None:
+def require_public_address(address: str, field: str = _FIELD) -> None:
     """Refuse an IP address that is not on the public internet.
 
     Private, loopback, link-local (cloud metadata), carrier-grade NAT, multicast, documentation and reserved addresses
@@ -90,7 +90,7 @@ def require_public_address(address: str) -> None:
     """
     parsed = ipaddress.ip_address(address.partition("%")[0])
     if not all(_is_public(candidate) for candidate in (parsed, *_embedded(parsed))):
-        raise BlockedAddressError("the URL leads to an address that is not public", field=_FIELD)
+        raise BlockedAddressError("the URL leads to an address that is not public", field=field)
 
 
 def _literal_address(host: str) -> str | None:

@@ -19,6 +19,7 @@ from cryptography.x509.oid import NameOID
 
 import create_job
 import fetch_source
+from adapters.public_network import PublicNetwork
 from adapters.source_fetcher import SourceFetcher
 from domain.errors import (
     BlockedAddressError,
@@ -156,7 +157,7 @@ def fetcher(site, names, dialled):
             raise AssertionError(f"dialled {address}")
         return socket.create_connection(site.server_address, timeout=timeout_seconds)
 
-    return SourceFetcher(resolve, connect, ssl.create_default_context(cafile=str(site.chain)))
+    return SourceFetcher(PublicNetwork(resolve, connect, ssl.create_default_context(cafile=str(site.chain))))
 
 
 def url(path, host=HOST):

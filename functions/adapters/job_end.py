@@ -1,0 +1,59 @@
+"""What happens once when a job has ended, however it ended: an event on the bus, and its usage record."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from domain.callback import EVENT_DETAIL_TYPE, EVENT_SOURCE
+from domain.job import Job
+from domain.usage import function_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_events.client import EventBridgeClient
+
+    from adapters.callbacks import Callbacks
+    from adapters.usage_records import UsageRecords
+
+
+class EventNotTakenError(Exception):
+    """Raised when EventBridge does not take an event; whoever called may call again."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnd:
+    """Tells of jobs that have ended."""
+
+    usage: UsageRecords
+    callbacks: Callbacks
+    events: EventBridgeClient
+
+    def settle(self, job: Job) -> None:
+        """Put a job's end on the event bus and into its owner's usage, unless that is done.
+
+        The usage record comes last and is written once: it says that all was done. A call that failed before is made
+        good by the next one, at the price that the event may come twice; receivers know its callback by the ID.
+
+        Raises:
+            EventNotTakenError: EventBridge is out of order.
+        """
+        if self.usage.has(job):
+            return
+        self._tell(job)
+        self.usage.record(job)
+
+    def _tell(self, job: Job) -> None:
+        detail: dict[str, Any] = {
+            "job_id": job.job_id,
+            "owner": job.owner,
+            "status": job.status,
+            "function": function_of(job),
+            "error_code": None if job.error is None else job.error.code,
+            "has_callback": self.callbacks.has_receiver(job),
+        }
+        answer = self.events.put_events(
+            Entries=[{"Source": EVENT_SOURCE, "DetailType": EVENT_DETAIL_TYPE, "Detail": json.dumps(detail)}]
+        )
+        if answer["FailedEntryCount"]:
+            raise EventNotTakenError(answer["Entries"][0].get("ErrorCode", "unknown"))
