@@ -20,7 +20,9 @@ def deliver_callback(event: dict[str, Any], _context: LambdaContext) -> dict[str
         job_id = str(json.loads(record["body"])["detail"]["job_id"])
         attempt = int(record["attributes"]["ApproximateReceiveCount"])
         logger.append_keys(job_id=job_id, attempt=attempt)
-        if service.callback_delivery.attempt(job_id):
+        is_due_again = service.callback_delivery.attempt(job_id)
+        logger.info("callback", again=is_due_again)
+        if is_due_again:
             service.callback_queue.postpone(record["receiptHandle"], delay_before(attempt + 1))
             failures.append({"itemIdentifier": record["messageId"]})
     return {"batchItemFailures": failures}

@@ -226,7 +226,7 @@ def ice_body(shown: JobView, job: Job) -> bytes:
         "EventTime": job.finished_at.strftime(_TIME_FORMAT),
         "MessageBody": {
             "JobId": job.job_id,
-            "FunctionName": _ICE_FUNCTION_NAMES[function_of(job)],
+            "FunctionName": _ice_function_name(job),
             "Status": "Success" if job.status is JobStatus.SUCCEEDED else "Fail",
             "Code": "Success" if job.status is JobStatus.SUCCEEDED else "JobCanceled",
             "Message": "",
@@ -239,6 +239,12 @@ def ice_body(shown: JobView, job: Job) -> bytes:
         },
     }
     return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _ice_function_name(job: Job) -> str:
+    if job.origin is not None:
+        return job.origin.parameters.get("FunctionName", job.origin.action)
+    return _ICE_FUNCTION_NAMES[function_of(job)]
 
 
 def ice_headers(url: str, auth_key: str, now: datetime) -> dict[str, str]:

@@ -25,9 +25,10 @@ import record_failure
 import record_result
 from adapters.public_network import PublicNetwork
 from adapters.webhook_sender import UndeliveredError, WebhookSender
-from domain.callback import MAX_ATTEMPTS, CallbackDraft, delay_before
+from domain.callback import MAX_ATTEMPTS, CallbackDraft, delay_before, ice_body
 from domain.errors import CallbackNotFoundError, InvalidCallbackUrlError, InvalidRequestError
 from domain.job import Job, JobCallback, JobError, JobRequest, ObjectRef, ResultFacts, SourceFacts
+from domain.origin import Origin
 from domain.storage_keys import JobKeys
 
 JOB_ID = "7f3c2f0e-5b1d-4d0c-9a53-0d9a1c1e2f33"
@@ -277,6 +278,20 @@ def test_the_closed_service_s_event_has_its_own_form_and_signature(scene):
     assert message["UserData"] == "order 中 7"
     assert message["OutputUrls"][0].startswith("https://")
     assert message["OutputFiles"][0].endswith(f"results/{JOB_ID}/video.mp4")
+
+
+def test_the_closed_service_s_event_names_the_function_that_was_asked_for(deployment):
+    origins = [
+        ({"FunctionName": "CaptionExtraction"}, "SubmitIProductionJob", "CaptionExtraction"),
+        ({}, "EraseVideoSubtitles", "EraseVideoSubtitles"),
+    ]
+    request = JobRequest.model_validate({"source": {"url": "https://example.com/a.mp4"}, "upscale": {}})
+    now = deployment.clock()
+    for parameters, action, expected in origins:
+        origin = Origin(action=action, parameters=parameters)
+        job = Job(job_id="j", owner="a", request=request, created_at=now, finished_at=now, origin=origin)
+        shown = deployment.serve().reader.show(job)
+        assert json.loads(ice_body(shown, job))["MessageBody"]["FunctionName"] == expected
 
 
 def test_without_a_key_the_closed_service_s_event_is_not_signed(scene):
