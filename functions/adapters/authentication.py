@@ -114,10 +114,17 @@ def caller_of(event: Mapping[str, Any]) -> Caller:
     raise refusal(message, allowed=context.get("allowed") or None)
 
 
-def allowance_of(event: Mapping[str, Any]) -> Allowance | None:
-    """Return what the caller's quota leaves of the running second; None where the authorizer did not say."""
+def rate_headers(event: Mapping[str, Any]) -> dict[str, str]:
+    """Return the headers that tell a caller what its key may still send in the running second."""
     text = _context_of(event).get("allowance")
-    return Allowance.model_validate_json(text) if text else None
+    if not text:
+        return {}
+    allowance = Allowance.model_validate_json(text)
+    return {
+        "RateLimit-Limit": str(allowance.limit),
+        "RateLimit-Remaining": str(allowance.remaining),
+        "RateLimit-Reset": str(allowance.reset_seconds),
+    }
 
 
 def _context_of(event: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_HTTP
 from pydantic import BaseModel, ConfigDict
 
-from adapters.authentication import allowance_of, caller_of
+from adapters.authentication import caller_of, rate_headers
 from adapters.observed import Handler, logger, observed
 from domain.access import KeyQuota, Scope
 from domain.errors import (
@@ -217,18 +217,6 @@ def http_handler(router: APIGatewayHttpRouter, *, public: bool = False) -> Handl
         return answer
 
     return observed(handle, correlation_id_path=API_GATEWAY_HTTP)
-
-
-def rate_headers(event: dict[str, Any]) -> dict[str, str]:
-    """Return the headers that tell a caller what its key may still send in the running second."""
-    allowance = allowance_of(event)
-    if allowance is None:
-        return {}
-    return {
-        "RateLimit-Limit": str(allowance.limit),
-        "RateLimit-Remaining": str(allowance.remaining),
-        "RateLimit-Reset": str(allowance.reset_seconds),
-    }
 
 
 def _as_json_only(event: dict[str, Any]) -> dict[str, Any]:

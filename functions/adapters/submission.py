@@ -14,6 +14,7 @@ from domain.errors import InvalidTransitionError, JobNotCancellableError, SmartE
 from domain.failure import INTERNAL_ERROR
 from domain.inbox import request_from_metadata
 from domain.job import Job, JobError, JobRequest, JobStatus, ObjectRef
+from domain.origin import Origin
 
 if TYPE_CHECKING:
     from adapters.callbacks import Callbacks
@@ -45,8 +46,10 @@ class Submission:
     end: JobEnd
     clock: Callable[[], datetime]
 
-    def submit(self, request: JobRequest, owner: str, quota: KeyQuota | None = None) -> Job:
-        """Record and start a job; ``quota`` is that of the access key that asks for it.
+    def submit(
+        self, request: JobRequest, owner: str, quota: KeyQuota | None = None, origin: Origin | None = None
+    ) -> Job:
+        """Record and start a job; ``quota`` is that of the access key that asks for it, ``origin`` its RPC call.
 
         Raises:
             TooManyRequestsError: the quota is used up.
@@ -59,6 +62,7 @@ class Submission:
             job_id=str(uuid.uuid4()),
             owner=owner,
             request=self.templates.fill_in(request, owner),
+            origin=origin,
             created_at=self.clock(),
             callback=self.callbacks.of_request(request, owner),
             source_object=self._check_source(request, owner),

@@ -2,6 +2,8 @@
 
     SmartEraseError
     ├── InvalidRequestError            the caller must change the request
+    │   ├── MissingParameterError      an RPC call lacks a parameter
+    │   ├── FunctionNotSupportedError  an RPC call asks for a function that is not there
     │   ├── InvalidSourceUrlError      the URL has a form that is never fetched
     │   ├── BlockedAddressError        the URL points into a private network
     │   ├── InvalidCallbackUrlError    the URL has a form that is never called
@@ -22,6 +24,7 @@
     │   ├── TooManyJobsInFlightError
     │   └── MinutesUsedUpError
     ├── NotFoundError                  the caller named something that is not there
+    │   ├── UnknownActionError
     │   ├── CallbackNotFoundError
     │   ├── JobNotFoundError
     │   ├── TemplateNotFoundError
@@ -74,6 +77,14 @@ class SmartEraseError(Exception):
 
 class InvalidRequestError(SmartEraseError):
     """Raised when a request breaks a rule of the API; the caller must change it."""
+
+
+class MissingParameterError(InvalidRequestError):
+    """Raised when a call lacks a parameter that its operation needs."""
+
+
+class FunctionNotSupportedError(InvalidRequestError):
+    """Raised when a call asks for a function of the operation that this service does not have."""
 
 
 class InvalidSourceUrlError(InvalidRequestError):
@@ -167,6 +178,10 @@ class NotFoundError(SmartEraseError):
 
 class CallbackNotFoundError(NotFoundError):
     """Raised when callback settings are asked for and none were made."""
+
+
+class UnknownActionError(NotFoundError):
+    """Raised when an RPC call names an operation or a version that is not there."""
 
 
 class JobNotFoundError(NotFoundError):

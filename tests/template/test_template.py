@@ -88,7 +88,8 @@ def test_routes_are_those_of_the_openapi_document(resources):
         if event["Type"] == "HttpApi"
     }
     described = {(path, method) for path, ways in serve_openapi.openapi_document()["paths"].items() for method in ways}
-    assert routes == described | {("/v1/openapi.json", "get")}
+    rpc = {("/", "get"), ("/", "post")}
+    assert routes == described | rpc | {("/v1/openapi.json", "get")}
 
 
 def test_every_parameter_is_described_and_bounded(template):
