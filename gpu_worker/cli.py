@@ -34,6 +34,7 @@ from domain.progress import StageProgress
 from domain.regions import MAX_REGIONS, Region, TimeRange
 from domain.storage_keys import JobKeys
 from domain.work_order import ResultManifest, WorkOrder
+from gpu_worker.fill.learned import open_learned_fill
 from gpu_worker.inference.model_store import ModelError, list_models, locate, verified_path
 from gpu_worker.inference.session import Device, available_devices, open_session
 from gpu_worker.progress_bar import ProgressBar
@@ -113,6 +114,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_files(erase)
     _add_captions(erase)
     erase.add_argument("--quality", choices=[quality.value for quality in Quality], default=Quality.NORMAL.value)
+    erase.add_argument(
+        "--fill-model",
+        default="",
+        metavar="NAME",
+        help="the network that Premium repaints with what no frame shows, or the path of your own (.onnx)",
+    )
     erase.add_argument("--upscale", action="store_true", help="double the size as well")
     _add_upscaling(erase)
     _add_device(erase)
@@ -122,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_files(upscale)
     _add_upscaling(upscale)
     _add_device(upscale)
-    upscale.set_defaults(command=_upscale)
+    upscale.set_defaults(command=_upscale, fill_model="")
 
     doctor = commands.add_parser("doctor", help="check codecs, models and devices")
     _add_device(doctor)
@@ -236,6 +243,11 @@ def _erase(options: argparse.Namespace) -> int:
         upscale = UpscaleSettings(bitrate_mbps=options.bitrate_mbps) if options.upscale else None
     except ValidationError as error:
         raise InvalidRequestError(_first_problem(error)) from error
+    if options.fill_model:
+        if settings.quality is not Quality.PREMIUM:
+            raise InvalidRequestError("--fill-model: only Premium repaints with a network; add --quality premium")
+        # Better refused now than after the captions have been looked for.
+        open_learned_fill(options.fill_model, Device(options.device))
     return _process(options, settings, upscale)
 
 
@@ -291,7 +303,14 @@ def _process(options: argparse.Namespace, erase: EraseSettings | None, upscale: 
         ProgressBar(sys.stderr) as bar,
     ):
         workspace = LocalWorkspace(Path(folder))
-        job = StageJob(workspace, order, bar.show, device=Device(options.device), upscaler_name=options.model)
+        job = StageJob(
+            workspace,
+            order,
+            bar.show,
+            device=Device(options.device),
+            upscaler_name=options.model,
+            fill_model=options.fill_model,
+        )
         run_all(job)
         manifest = ResultManifest.model_validate_json(workspace.read(workspace.keys.result_manifest))
         report = Report.model_validate_json(workspace.read(manifest.files.report))

@@ -71,10 +71,12 @@ class Filled:
     """One frame's surroundings without captions.
 
     ``revealed`` (h, w) is false for covered pixels that no other frame shows, which were filled from beside.
+    ``confidence``, of each of the occlusion's ``indices``, is the share of other frames in the pixel, 0-1.
     """
 
     surroundings: Surroundings
     revealed: NDArray[np.bool_]
+    confidence: FloatPlane
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,7 +158,7 @@ def _blend(
 ) -> Filled:
     occlusion = frame.occlusion
     if occlusion.is_empty:
-        return Filled(frame, np.ones(occlusion.mask.shape, dtype=bool))
+        return Filled(frame, np.ones(occlusion.mask.shape, dtype=bool), np.zeros(0, np.float32))
     luma, chroma = occlusion.points
     variance = _ring_variance(frame, luma)
     spatial_doubt = (_CODEC_VARIANCE + _SPATIAL_FACTOR * variance) * (1 + _DOUBT_PER_PIXEL * occlusion.depth)
@@ -177,7 +179,8 @@ def _blend(
     revealed = np.ones(occlusion.mask.shape, dtype=bool)
     revealed.reshape(-1)[occlusion.indices] = found | ~occlusion.covered
     filled = Surroundings(planes[0], planes[1], planes[2], frame.bit_depth, occlusion)
-    return Filled(filled, revealed)
+    shown = sum((sample.weights for sample in samples[0]), np.zeros_like(spatial_doubt))
+    return Filled(filled, revealed, np.asarray(shown / (shown + 1 / spatial_doubt), dtype=np.float32))
 
 
 def _ring_variance(frame: Surroundings, points: Points) -> FloatPlane:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from domain.detection import CaptionEvent, Shot
 from domain.job import Quality
 from gpu_worker.fill.lane import LEND_FRAMES, Done, Lane, Method, fill_lane, open_lane
+from gpu_worker.fill.learned import LearnedFill
 from gpu_worker.fill.redo import Chunk, review
 from gpu_worker.fill.second_look import CaptionFill, SecondLook
 from gpu_worker.fill.windows import Window, plan_windows
@@ -71,6 +72,7 @@ def erase(
     report: EraseReport | None = None,
     window_frames: int | None = None,
     second_look: SecondLook | None = None,
+    learned: LearnedFill | None = None,
 ) -> Iterator[tuple[Frame, tuple[Patch, ...]]]:
     """Yield every frame with its patches, one per window that has a caption on screen.
 
@@ -86,6 +88,7 @@ def erase(
         report: is filled in while frames pass.
         window_frames: frames looked at together; by default as many as fit into half a gigabyte, at most 128.
         second_look: judges each caption's result; what fails is filled again, at most twice, and the better one stays.
+        learned: repaints in Premium what no frame reveals; without it that is filled from beside.
 
     Raises:
         ValueError: when an event's mask cannot be decoded.
@@ -97,7 +100,7 @@ def erase(
         return
     with ThreadPoolExecutor(core_count()) as pool:
         lanes = [
-            open_lane(Window(box, events, first.width, first.height), _METHODS[quality], pool)
+            open_lane(Window(box, events, first.width, first.height), _METHODS[quality], pool, learned)
             for box in plan_windows(events, first.width, first.height, second_look.growth if second_look else 0)
         ]
         length = window_frames or _affordable_frames(first, lanes, quality)

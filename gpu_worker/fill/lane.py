@@ -11,6 +11,7 @@ import cv2
 
 from domain.detection import Box
 from gpu_worker.fill.chunk import Filled, Surroundings, fill_chunk
+from gpu_worker.fill.learned import LearnedFill
 from gpu_worker.fill.motion import MotionEstimator, PairMotion, View
 from gpu_worker.fill.windows import Occlusion, Window
 from gpu_worker.video.frame import Frame, Patch, Plane
@@ -50,6 +51,8 @@ class Lane:
     pool: Executor
     estimator: MotionEstimator | None
     second_estimator: MotionEstimator | None
+    #: Repaints what the second pass found nothing for.
+    learned: LearnedFill | None = None
     views: dict[int, View] = field(default_factory=dict)
     motions: dict[int, PairMotion] = field(default_factory=dict)
     #: The last frame filled, which lends the pixels that were revealed before it.
@@ -61,8 +64,11 @@ class Lane:
         self.motions = {index: motion for index, motion in self.motions.items() if index >= frame_index}
 
 
-def open_lane(window: Window, method: Method, pool: Executor) -> Lane:
-    """Return a lane that remembers nothing yet, and shares its work among the threads of ``pool``."""
+def open_lane(window: Window, method: Method, pool: Executor, learned: LearnedFill | None = None) -> Lane:
+    """Return a lane that remembers nothing yet, and shares its work among the threads of ``pool``.
+
+    ``learned`` counts in Premium alone.
+    """
     premium = method is Method.PREMIUM
     return Lane(
         window=window,
@@ -70,6 +76,7 @@ def open_lane(window: Window, method: Method, pool: Executor) -> Lane:
         pool=pool,
         estimator=None if method is Method.BESIDE else MotionEstimator(thorough=premium),
         second_estimator=MotionEstimator(thorough=True, holes_are_seen=True) if premium else None,
+        learned=learned if premium else None,
     )
 
 
@@ -145,7 +152,11 @@ def _fill_run(lane: Lane, frames: list[tuple[int, Surroundings]], first: int, ru
         for result in fill_chunk(pictures, [motions], range(len(pictures)), lane.pool)
     ]
     second = list(lane.pool.map(lane.second_estimator.estimate, guides, guides[1:]))
-    return fill_chunk(pictures, [motions, second], wanted, lane.pool)
+    filled = fill_chunk(pictures, [motions, second], wanted, lane.pool)
+    if lane.learned is None:
+        return filled
+    before = pictures[first - 1] if first else None
+    return lane.learned.repaint_run(filled, [second[at - 1] if at else None for at in wanted], before)
 
 
 def _motions(lane: Lane, estimator: MotionEstimator, frames: list[tuple[int, Surroundings]]) -> list[PairMotion]:

@@ -91,7 +91,7 @@ def _best_attempt(
             event = larger
         else:
             method = _OTHER_METHOD[method]
-        again = open_lane(best.lane.window.with_event(event), method, best.lane.pool)
+        again = open_lane(best.lane.window.with_event(event), method, best.lane.pool, best.lane.learned)
         again.carried = chunk.carried
         done = fill_lane(again, chunk.before, chunk.frames, positions)
         verdict = second_look.judge(_shown(event, chunk, done, positions, events))

@@ -38,7 +38,7 @@ _OUT_OF_MEMORY = re.compile(r"out of memory|failed to allocate|AllocateRaw|bad_a
 
 
 class Session:
-    """One network with one input and one output, both float32."""
+    """One network; all that goes in and comes out is float32."""
 
     def __init__(self, inner: ort.InferenceSession) -> None:
         self._inner = inner
@@ -48,6 +48,16 @@ class Session:
     def provider(self) -> str:
         """Name of the execution provider that really runs the network."""
         return str(self._inner.get_providers()[0])
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Names of all inputs."""
+        return tuple(str(item.name) for item in self._inner.get_inputs())
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of all outputs."""
+        return tuple(str(item.name) for item in self._inner.get_outputs())
 
     @property
     def is_simple(self) -> bool:
@@ -75,13 +85,23 @@ class Session:
         Raises:
             DeviceMemoryError: when the batch is too large for the device.
         """
+        (output,) = self.run_named({self._input_name: batch}).values()
+        return output
+
+    def run_named(self, batches: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+        """Return the outputs by name for the inputs by name.
+
+        Raises:
+            DeviceMemoryError: when the batches are too large for the device.
+        """
         try:
-            outputs: list[NDArray[np.float32]] = self._inner.run(None, {self._input_name: batch})
+            outputs: list[NDArray[np.float32]] = self._inner.run(None, batches)
         except Exception as error:
             if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)):
-                raise DeviceMemoryError(f"the network cannot take {batch.shape} at once") from error
+                shapes = ", ".join(str(batch.shape) for batch in batches.values())
+                raise DeviceMemoryError(f"the network cannot take {shapes} at once") from error
             raise
-        return outputs[0]
+        return dict(zip(self.output_names, outputs, strict=True))
 
 
 def core_count() -> int:
@@ -109,20 +129,17 @@ def open_file(path: Path, device: Device = Device.CPU, threads: int | None = Non
     """Open a user's own network.
 
     Raises:
-        InvalidRequestError: when the file is not there or holds no network with one input and one output.
+        InvalidRequestError: when the file is not there or holds no network.
         DeviceUnavailableError: when ``device`` cannot be had.
     """
     if not path.is_file():
         raise InvalidRequestError(f"there is no file {path}")
     try:
-        session = _open(path, device, threads)
+        return _open(path, device, threads)
     except ModelError:
         raise
     except Exception as error:
         raise InvalidRequestError(f"{path.name} is no network that onnxruntime can run") from error
-    if not session.is_simple:
-        raise InvalidRequestError(f"{path.name} has not exactly one input and one output")
-    return session
 
 
 def _open(path: Path, device: Device, threads: int | None) -> Session:

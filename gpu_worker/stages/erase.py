@@ -12,6 +12,7 @@ from gpu_worker.captions.detector import TextDetector
 from gpu_worker.captions.finder import DETECTION_MODEL
 from gpu_worker.captions.mask import codec_halo
 from gpu_worker.fill.eraser import EraseReport, erase
+from gpu_worker.fill.learned import LearnedFill, learned_fill_names, open_learned_fill
 from gpu_worker.fill.second_look import SecondLook
 from gpu_worker.inference.session import Device, open_session
 from gpu_worker.review.judge import CaptionJudge
@@ -57,6 +58,7 @@ def erase_segment(job: StageJob, index: int) -> None:
         reader = FrameReader(path, facts)
         report = EraseReport()
         frames = run_ahead(reader.segment(segment), _DECODED_AHEAD)
+        learned = _open_learned_fill(job)
         changed = erase(
             frames,
             events,
@@ -64,6 +66,7 @@ def erase_segment(job: StageJob, index: int) -> None:
             Quality(job.order.erase.quality),
             report=report,
             second_look=open_second_look(job.order.erase, facts, job.device) if events else None,
+            learned=learned,
         )
         if job.order.upscale is not None:
             record = _write_patches(job, segment, changed, facts, progress)
@@ -76,11 +79,20 @@ def erase_segment(job: StageJob, index: int) -> None:
                 "pixels_masked": report.pixels_masked,
                 "pixels_from_frames": report.pixels_from_frames,
                 "outside_difference": report.outside_difference,
+                "fill_model": None if learned is None else learned.name,
                 "captions": caption_records(report),
             }
         )
     job.leave_record(record)
     progress.finish(total)
+
+
+def _open_learned_fill(job: StageJob) -> LearnedFill | None:
+    assert job.order.erase is not None
+    if job.order.erase.quality is not Quality.PREMIUM:
+        return None
+    name = job.fill_model or next(iter(learned_fill_names()), "")
+    return open_learned_fill(name, job.device) if name else None
 
 
 def open_second_look(settings: EraseSettings, facts: VideoFacts, device: Device) -> SecondLook:

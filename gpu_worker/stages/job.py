@@ -60,13 +60,18 @@ def open_caption_finder(
 
 @dataclass(frozen=True, slots=True)
 class StageJob:
-    """Everything that a stage is given."""
+    """Everything that a stage is given.
+
+    ``fill_model`` is the network that Premium repaints with: a name, a path that ends in .onnx, or empty for the
+    catalogue's best, if it lists any.
+    """
 
     workspace: Workspace
     order: WorkOrder
     report_progress: Callable[[StageProgress], None]
     device: Device = Device.CPU
     upscaler_name: str = AUTOMATIC
+    fill_model: str = ""
     open_finder: FinderFactory = open_caption_finder
 
     def detection(self) -> Detection:
@@ -183,6 +188,7 @@ class EraseRecord(StageRecord):
     """What erase left: nothing to change, patches for upscale, or the encoded piece. Pixels are summed over frames.
 
     ``outside_difference`` is the largest change, in levels, of a sample outside all masks, before encoding.
+    ``fill_model`` is the network that repainted what no frame revealed, None without one.
     """
 
     outcome: Literal["nothing", "patches", "piece"]
@@ -192,6 +198,7 @@ class EraseRecord(StageRecord):
     pixels_masked: int = 0
     pixels_from_frames: int = 0
     outside_difference: int = 0
+    fill_model: str | None = None
     captions: tuple[CaptionRecord, ...] = ()
 
 

@@ -78,6 +78,7 @@ class EraseSummary(_Record):
     pixels_from_frames: int
     coverage: float
     outside_difference: int
+    fill_model: str | None
     events: tuple[CaptionReport, ...]
 
 
@@ -164,6 +165,7 @@ def erase_summary(detection: Detection, records: Sequence[EraseRecord]) -> Erase
         pixels_from_frames=revealed,
         coverage=_share(revealed, masked, of_nothing=1.0),
         outside_difference=max((record.outside_difference for record in records), default=0),
+        fill_model=next((record.fill_model for record in records if record.fill_model is not None), None),
         events=events,
     )
 

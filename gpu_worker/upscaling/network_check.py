@@ -38,6 +38,8 @@ def check_network(session: Session) -> NetworkFacts:
 
 
 def _check_interface(session: Session) -> None:
+    if not session.is_simple:
+        raise _refusal("it has not exactly one input and one output")
     if session.input_type != "tensor(float)":
         raise _refusal(f"its input is {session.input_type}, not float32")
     shape = session.input_shape
