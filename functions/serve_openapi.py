@@ -13,6 +13,7 @@ from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer
 import cancel_job
 import create_job
 import create_upload
+import describe_work
 import get_job
 import list_jobs
 import manage_callback
@@ -29,7 +30,17 @@ _DESCRIPTION = "Removes burnt-in captions from video and doubles its resolution.
 
 
 #: In the order of the document.
-_MODULES = (create_upload, create_job, list_jobs, get_job, cancel_job, manage_templates, manage_callback, report_usage)
+_MODULES = (
+    create_upload,
+    create_job,
+    list_jobs,
+    get_job,
+    cancel_job,
+    manage_templates,
+    manage_callback,
+    report_usage,
+    describe_work,
+)
 
 
 @lru_cache(maxsize=1)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
     from adapters.once_per_key import OncePerKey
+    from domain.estimate import EstimateRates
 
 # A function has seconds, not minutes: better a second attempt than one long wait.
 _PATIENCE: dict[str, Any] = {"connect_timeout": 3, "read_timeout": 20, "retries": {"total_max_attempts": 4}}
@@ -159,6 +160,11 @@ class Service:
     def usage(self) -> UsageRecords:
         """What jobs used."""
         return UsageRecords(self._tenants, self.media, self.links, self._clock)
+
+    @property
+    def estimate_rates(self) -> EstimateRates:
+        """How fast the stack's machines work, and what they cost."""
+        return self._settings.estimate_rates
 
     @cached_property
     def processing(self) -> Processing:

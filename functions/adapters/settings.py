@@ -6,7 +6,9 @@ import os
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, Json
+
+from domain.estimate import EstimateRates
 
 _Name = Annotated[str, Field(min_length=1)]
 
@@ -34,6 +36,7 @@ class Settings(BaseModel):
     link_signer_role_arn: str
     link_lifetime_seconds: Annotated[int, Field(ge=1, le=3000)]
     public_s3_endpoint: str
+    estimate_rates: Json[EstimateRates]
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:

@@ -41,7 +41,7 @@ def check_source(facts: SourceFacts, erase: EraseSettings | None, upscale: Upsca
         _check_container(facts, ERASE_CONTAINERS, "erase")
     if upscale is not None:
         _check_container(facts, UPSCALE_CONTAINERS, "upscale")
-        _check_upscale_resolution(facts)
+        check_upscale_size(facts.width, facts.height)
 
 
 def _check_container(facts: SourceFacts, allowed: frozenset[str], function: str) -> None:
@@ -52,15 +52,20 @@ def _check_container(facts: SourceFacts, allowed: frozenset[str], function: str)
         )
 
 
-def _check_upscale_resolution(facts: SourceFacts) -> None:
-    short, long = sorted((facts.width, facts.height))
+def check_upscale_size(width: int, height: int) -> None:
+    """Refuse a picture that is too small or too large to be doubled; sizes in pixels, in either orientation.
+
+    Raises:
+        UnsupportedResolutionError: when it is.
+    """
+    short, long = sorted((width, height))
     if short < MIN_SIDE or short * long <= MIN_SIDE * MIN_SIDE:
         raise UnsupportedResolutionError(
             f"upscale takes no side under {MIN_SIDE} px and more than {MIN_SIDE}x{MIN_SIDE} pixels;"
-            f" the source has {facts.width}x{facts.height}"
+            f" the source has {width}x{height}"
         )
     if short > MAX_SHORT_SIDE or long > MAX_LONG_SIDE:
         raise UnsupportedResolutionError(
             f"upscale takes at most {MAX_LONG_SIDE}x{MAX_SHORT_SIDE} in either orientation;"
-            f" the source has {facts.width}x{facts.height}"
+            f" the source has {width}x{height}"
         )

@@ -16,6 +16,7 @@ import serve_openapi
 from adapters.settings import Settings
 
 ROOT = Path(__file__).parents[2]
+RATES = '{"erase": 18, "erase_premium": 8, "upscale": 18, "price_per_hour": 1.0, "currency": "USD"}'
 DATA_TYPES = {"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::Logs::LogGroup"}
 
 
@@ -74,6 +75,7 @@ def test_a_missing_variable_is_an_error_at_once(name):
     complete = dict.fromkeys((field.upper() for field in Settings.model_fields), "x") | {
         "LINK_LIFETIME_SECONDS": "1800",
         "ALLOW_LOOPBACK_CALLBACKS": "false",
+        "ESTIMATE_RATES": RATES,
     }
     assert Settings.from_environment(complete)
     with pytest.raises(ValueError, match=name):
