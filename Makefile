@@ -78,8 +78,8 @@ formats-table: setup  ## every sample format of ../shared through upscale, and t
 	PYTHONPATH=. $(VENV)/bin/python tests/media/formats_table.py
 	PYTHONPATH=. $(VENV)/bin/python tests/media/formats_table.py --function erase
 
-throughput: setup  ## speed and memory at 720p beside a plain transcode: CLIP=... (minutes)
-	$(VENV)/bin/python -m bench.throughput "$(CLIP)" --seconds 10 --seconds 100
+throughput: setup  ## erasing at 720p and 1080p beside a plain transcode; CLIP=... for another clip, also enlarged (minutes)
+	$(VENV)/bin/python -m bench.throughput $(if $(CLIP),--clip "$(CLIP)" --seconds 10 --seconds 100)
 
 bench-erase: setup  ## captions drawn over clean clips, erased, scored against the truth: QUICK=1 for one case of a kind (minutes)
 	$(VENV)/bin/python -m bench.erase $(if $(QUICK),--quick) --premium --out build/bench-erase

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -62,24 +62,21 @@ class CaptionedClip:
 
 def draw(case: Case, clips: Path, folder: Path, width: int, seed: int) -> CaptionedClip:
     """Draw a case's captions over its clip, at most ``width`` pixels wide, and encode it into ``folder``."""
-    clean = [
-        _frame(index, picture)
-        for index, picture in enumerate(_decode(clips / case.file, case.start, case.frames, width))
-    ]
+    clean = list(frames_of(clips / case.file, case.start, case.frames, width))
     captioned, captions = list(clean), []
     opacities = [np.zeros(clean[0].y.shape, np.float32) for _ in clean]
     for planned in captions_of(case, seed):
-        overlay = _overlay(clean[0].width, clean[0].height, planned.style)
+        overlay = overlay_of(clean[0].width, clean[0].height, planned.style)
         for index in range(planned.start, planned.end):
             edge = min(index - planned.start, planned.end - 1 - index) + 1
             strength = min(1.0, edge / (planned.style.fade_frames + 1))
-            captioned[index], opacity = _with_caption(captioned[index], overlay, strength)
+            captioned[index], opacity = with_caption(captioned[index], overlay, strength)
             opacities[index] = np.maximum(opacities[index], opacity)
         mask = _with_halo(np.asarray(overlay[..., 3] / 255, dtype=np.float32))
         captions.append(TrueCaption(planned.start, planned.end, planned.style.text, mask))
     path = folder / f"{case.name}.mp4"
-    _encode(captioned, path)
-    decoded = [_frame(index, picture) for index, picture in enumerate(_decode(path, 0, len(clean), clean[0].width))]
+    encode(captioned, (clean[0].width, clean[0].height), path)
+    decoded = list(frames_of(path, 0, len(clean), clean[0].width))
     return CaptionedClip(case, path, clean, decoded, opacities, tuple(captions))
 
 
@@ -92,7 +89,7 @@ def _font(name: str, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size) if path is None else ImageFont.truetype(str(path), size)
 
 
-def _overlay(width: int, height: int, style: Style) -> NDArray[np.uint8]:
+def overlay_of(width: int, height: int, style: Style) -> NDArray[np.uint8]:
     """Return a caption as RGBA (height, width, 4) at the bottom of the picture."""
     size = max(14, round(0.062 * height))
     font = _font(style.font, size)
@@ -122,8 +119,8 @@ def _overlay(width: int, height: int, style: Style) -> NDArray[np.uint8]:
     return np.asarray(Image.alpha_composite(picture, text))
 
 
-def _decode(path: Path, start: int, count: int, width: int) -> Iterator[NDArray[np.uint8]]:
-    """Yield planar YUV 4:2:0 pictures at most ``width`` wide as PyAV's (H * 3 / 2, W) arrays."""
+def frames_of(path: Path, start: int, count: int, width: int) -> Iterator[Frame]:
+    """Yield up to ``count`` frames of a video from frame ``start`` on, numbered from 0; no wider than ``width``."""
     with av.open(str(path), "r") as container:
         stream = container.streams.best("video")
         assert stream is not None
@@ -135,7 +132,8 @@ def _decode(path: Path, start: int, count: int, width: int) -> Iterator[NDArray[
             assert isinstance(frame, av.VideoFrame)
             wide = min(width, frame.width) // 2 * 2
             high = round(frame.height * wide / frame.width / 2) * 2
-            yield np.asarray(frame.reformat(wide, high, "yuv420p").to_ndarray(), dtype=np.uint8)
+            picture = np.asarray(frame.reformat(wide, high, "yuv420p").to_ndarray(), dtype=np.uint8)
+            yield _frame(number - start, picture)
 
 
 def _frame(index: int, picture: NDArray[np.uint8]) -> Frame:
@@ -144,7 +142,7 @@ def _frame(index: int, picture: NDArray[np.uint8]) -> Frame:
     return Frame(index, index, Fraction(1, RATE), picture[:height], chroma[0], chroma[1])
 
 
-def _with_caption(frame: Frame, overlay: NDArray[np.uint8], strength: float) -> tuple[Frame, NDArray[np.float32]]:
+def with_caption(frame: Frame, overlay: NDArray[np.uint8], strength: float) -> tuple[Frame, NDArray[np.float32]]:
     """Blend an RGBA overlay over a frame in YUV; return it with its opacity (H, W)."""
     opacity = np.asarray(overlay[..., 3] / 255 * strength, dtype=np.float32)
     colour = np.asarray(cv2.cvtColor(np.ascontiguousarray(overlay[..., :3]), cv2.COLOR_RGB2YCrCb), dtype=np.float32)
@@ -159,10 +157,11 @@ def _with_caption(frame: Frame, overlay: NDArray[np.uint8], strength: float) -> 
     return replace(frame, y=mixed(frame.y, 0), u=mixed(frame.u, 2), v=mixed(frame.v, 1)), opacity
 
 
-def _encode(frames: list[Frame], path: Path) -> None:
+def encode(frames: Iterable[Frame], size: tuple[int, int], path: Path) -> None:
+    """Write frames of ``size`` (width, height) as H.264 in an MP4 file, ``RATE`` a second."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=RATE, options={"crf": _CRF, "preset": "veryfast"})
-        stream.width, stream.height, stream.pix_fmt = frames[0].width, frames[0].height, "yuv420p"
+        (stream.width, stream.height), stream.pix_fmt = size, "yuv420p"
         for frame in frames:
             planes = np.concatenate([plane.reshape(-1) for plane in (frame.y, frame.u, frame.v)])
             packed = np.asarray(planes.reshape(-1, frame.width), dtype=np.uint8)

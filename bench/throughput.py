@@ -1,9 +1,10 @@
-"""Speed and memory of the worker at 720p, beside a plain decode + x264 transcode of the same clip in the same run.
+"""Speed and memory of the worker beside a plain decode + x264 transcode of the same clip in the same run.
 
-    python -m bench.throughput CLIP [--seconds 10]... [--out build/throughput]
+    python -m bench.throughput [--clip CLIP] [--seconds 20]... [--out build/throughput]
 
-The clip is looped to each asked length (stream copy, no re-encode), then goes through ``python -m gpu_worker``'s erase
-and upscale as a child process, whose peak resident memory is taken from the kernel.
+Without a clip, one is made at 720p and one at 1080p that has captions on screen half the time, and is erased; a given
+one is looped to each asked length, erased and enlarged. All goes through ``python -m gpu_worker`` as a child process,
+whose peak resident memory is taken from the kernel.
 """
 
 from __future__ import annotations
@@ -13,18 +14,55 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
+from time import perf_counter, process_time
 
 import av
+import cv2
+import numpy as np
 
+from bench.captioned_clips import encode, frames_of, overlay_of, with_caption
+from bench.cases import RATE, STYLES, can_draw
 from bench.transcode import plain_transcode
+from gpu_worker.video.frame import Frame
+
+#: A static camera with traffic: 720p, and 23 s long.
+_CLEAN_CLIP = Path("../shared/data/clips/clean/static_traffic_day.mp4")
+_SIZES = ((1280, 720), (1920, 1080))
+#: Captions and pauses of this length in turn: on screen half the time.
+_CAPTION_FRAMES = 2 * RATE
 
 
-def loop(clip: Path, seconds: float, target: Path) -> int:
-    """Write ``clip``'s video packets to ``target`` again and again up to ``seconds``; return the number of frames."""
-    frames = 0
+def half_captioned(size: tuple[int, int], seconds: float, target: Path) -> None:
+    """Write the clean clip at ``size`` (width, height) with captions on screen half of ``seconds``."""
+    overlays = [overlay_of(*size, style) for style in STYLES if can_draw(style)]
+
+    def frames() -> Iterator[Frame]:
+        for frame in frames_of(_CLEAN_CLIP, 0, round(seconds * RATE), size[0]):
+            full = _enlarged(frame, size)
+            period, position = divmod(frame.index, 2 * _CAPTION_FRAMES)
+            is_on = position >= _CAPTION_FRAMES
+            yield with_caption(full, overlays[period % len(overlays)], 1.0)[0] if is_on else full
+
+    encode(frames(), size, target)
+
+
+def _enlarged(frame: Frame, size: tuple[int, int]) -> Frame:
+    if (frame.width, frame.height) == size:
+        return frame
+    half = (size[0] // 2, size[1] // 2)
+    y, u, v = (
+        np.asarray(cv2.resize(plane, wanted, interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+        for plane, wanted in ((frame.y, size), (frame.u, half), (frame.v, half))
+    )
+    return replace(frame, y=y, u=u, v=v)
+
+
+def loop(clip: Path, seconds: float, target: Path) -> None:
+    """Write ``clip``'s video packets to ``target`` again and again up to ``seconds``."""
     with av.open(str(target), "w") as out:
         stream = None
         offset = 0
@@ -43,53 +81,103 @@ def loop(clip: Path, seconds: float, target: Path) -> int:
                     packet.stream = stream
                     tick = packet.time_base
                     out.mux(packet)
-                    frames += 1
                 offset += end
                 if float(offset * tick) >= seconds:
-                    return frames
+                    return
 
 
-def run_child(arguments: Sequence[str]) -> tuple[float, float]:
-    """Run ``python -m gpu_worker ...``; return (wall seconds, peak resident memory in MB)."""
-    started = time.monotonic()
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a run took: wall and processor seconds, and its peak resident memory in MB where that is its own."""
+
+    wall_seconds: float
+    cpu_seconds: float
+    peak_megabytes: float | None = None
+
+
+def run_child(arguments: Sequence[str]) -> Cost:
+    """Run ``python -m gpu_worker ...`` to its end."""
+    started = perf_counter()
     command = [sys.executable, "-m", "gpu_worker", *arguments]
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode != 0:
         raise SystemExit(f"gpu_worker {arguments[0]} ended with {child.returncode}")
-    return time.monotonic() - started, usage.ru_maxrss / 1024
+    return Cost(perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
-def measure(clip: Path, seconds: float, out: Path) -> None:
-    """Print one table for the clip looped to ``seconds``."""
-    source = out / f"{clip.stem}-{seconds:g}s.mp4"
-    frames = loop(clip, seconds, source)
-    base_seconds = plain_transcode(source, out / "plain.mp4")
-    base_fps = frames / base_seconds
+def _plain(source: Path, target: Path) -> Cost:
+    started = process_time()
+    wall_seconds = plain_transcode(source, target)
+    return Cost(wall_seconds, process_time() - started)
+
+
+def measure(source: Path, functions: Sequence[tuple[str, ...]], out: Path) -> None:
+    """Print one table for a video; each of ``functions`` is a command of the worker with its options."""
+    frames, rate = _frames_and_rate(source)
     print(f"\n{source.name}: {frames} frames\n")
-    print("| what | fps | x plain transcode | peak MB |\n|---|---|---|---|")
-    print(f"| plain decode + x264 veryfast | {base_fps:.1f} | 1.00 | |")
-    for function in ("erase", "upscale"):
-        report = out / f"{function}-report"
-        wall, peak = run_child([function, str(source), str(out / f"{function}.mp4"), "--report", str(report)])
-        fps = frames / wall
-        print(f"| {function}, whole process | {fps:.1f} | {fps / base_fps:.2f} | {peak:.0f} |")
-        for stage in json.loads((report / "report.json").read_text())["stages"]:
-            stage_fps = stage["frames_per_second"]
-            print(f"| {function}: stage {stage['stage']} | {stage_fps:.1f} | {stage_fps / base_fps:.2f} | |")
+    print(
+        "| what | fps | x plain transcode | processor time x its | x real time | peak MB |\n|---|---|---|---|---|---|"
+    )
+    for function in functions:
+        report = out / f"{function[0]}-report"
+        # Before and after: a machine that others share changes its mind within minutes.
+        before = _plain(source, out / "plain.mp4")
+        job = run_child(
+            [function[0], str(source), str(out / f"{function[0]}.mp4"), *function[1:], "--report", str(report)]
+        )
+        after = _plain(source, out / "plain.mp4")
+        base = Cost((before.wall_seconds + after.wall_seconds) / 2, (before.cpu_seconds + after.cpu_seconds) / 2)
+        stages: dict[str, float] = {}
+        for entry in json.loads((report / "report.json").read_text())["stages"]:
+            stages[entry["stage"]] = stages.get(entry["stage"], 0.0) + entry["seconds"]
+        name = " ".join(function)
+        costs = [
+            ("plain decode + x264 veryfast", base.wall_seconds, "1.00", ""),
+            (
+                f"{name}, whole process",
+                job.wall_seconds,
+                f"{job.cpu_seconds / base.cpu_seconds:.2f}",
+                f"{job.peak_megabytes:.0f}",
+            ),
+            (f"{name}, all stages", sum(stages.values()), "", ""),
+            *((f"{name}: stage {stage}", seconds, "", "") for stage, seconds in stages.items()),
+        ]
+        for what, seconds, cpu, memory in costs:
+            fps, speed = frames / seconds, base.wall_seconds / seconds
+            print(f"| {what} | {fps:.1f} | {speed:.2f} | {cpu} | {fps / rate:.1f} | {memory} |", flush=True)
+
+
+def _frames_and_rate(path: Path) -> tuple[int, float]:
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        frames = sum(packet.dts is not None for packet in container.demux(stream))
+        return frames, float(stream.average_rate or Fraction(RATE))
 
 
 def main() -> None:
-    """Measure each asked length."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("clip", type=Path)
+    """Measure the made clips, or each asked length of a given one."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clip", type=Path)
     parser.add_argument("--seconds", type=float, action="append")
+    parser.add_argument("--quality", choices=["normal", "premium"], default="normal")
     parser.add_argument("--out", type=Path, default=Path("build/throughput"))
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    for seconds in arguments.seconds or [10.0]:
-        measure(arguments.clip, seconds, arguments.out)
+    erase = ("erase", "--quality", arguments.quality)
+    for seconds in arguments.seconds or [20.0]:
+        if arguments.clip is not None:
+            source = arguments.out / f"{arguments.clip.stem}-{seconds:g}s.mp4"
+            loop(arguments.clip, seconds, source)
+            measure(source, [erase, ("upscale",)], arguments.out)
+            continue
+        if not _CLEAN_CLIP.is_file():
+            parser.error(f"there is no clean clip {_CLEAN_CLIP}; give one with --clip")
+        for size in _SIZES:
+            source = arguments.out / f"half-captioned-{size[1]}p-{seconds:g}s.mp4"
+            half_captioned(size, seconds, source)
+            measure(source, [erase], arguments.out)
 
 
 if __name__ == "__main__":
