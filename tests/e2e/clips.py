@@ -5,12 +5,20 @@ from pathlib import Path
 
 import av
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 
 def draw_clip(
-    path: Path, *, width: int = 320, height: int = 240, seconds: float = 1, rate: int = 10, faststart: bool = True
+    path: Path,
+    *,
+    width: int = 320,
+    height: int = 240,
+    seconds: float = 1,
+    rate: int = 10,
+    faststart: bool = True,
+    caption: str = "",
 ) -> Path:
-    """A soft moving pattern without any text; the container follows the file's ending."""
+    """A soft moving pattern, with a caption in the bottom quarter if one is given; the container follows the ending."""
     options = {"movflags": "faststart"} if faststart and path.suffix == ".mp4" else {}
     rows, columns = np.mgrid[0:height, 0:width]
     with av.open(str(path), "w", options=options) as container:
@@ -18,11 +26,20 @@ def draw_clip(
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for index in range(int(seconds * rate)):
             grey = (128 + 90 * np.sin((rows + columns + 5 * index) / 40)).astype(np.uint8)
-            frame = av.VideoFrame.from_ndarray(np.dstack([grey] * 3), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(_captioned(np.dstack([grey] * 3), caption), format="rgb24")
             frame.pts, frame.time_base = index, Fraction(1, rate)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+def _captioned(picture: np.ndarray, caption: str) -> np.ndarray:
+    height, width = picture.shape[:2]
+    image = Image.fromarray(picture)
+    font = ImageFont.load_default(size=height / 12)
+    style = {"fill": "white", "stroke_width": 2, "stroke_fill": "black"}
+    ImageDraw.Draw(image).text((width / 2, height * 0.88), caption, font=font, anchor="mm", **style)
+    return np.asarray(image)
 
 
 def draw_sound(path: Path) -> Path:
