@@ -17,6 +17,7 @@ import describe_work
 import get_job
 import list_jobs
 import manage_callback
+import manage_icons
 import manage_templates
 import report_usage
 from adapters.http_api import http_handler, new_api, new_router
@@ -37,6 +38,7 @@ _MODULES = (
     get_job,
     cancel_job,
     manage_templates,
+    manage_icons,
     manage_callback,
     report_usage,
     describe_work,

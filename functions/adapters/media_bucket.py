@@ -64,8 +64,8 @@ class MediaBucket:
         pinned = ref.model_copy(update={"version_id": ref.version_id or _real_version(answer.get("VersionId"))})
         return ObjectFacts(pinned, answer["ContentLength"], answer["LastModified"], answer["Metadata"])
 
-    def find_upload(self, upload_id: str, owner: str) -> ObjectFacts:
-        """Find the one object of an upload.
+    def find_upload(self, upload_id: str, owner: str, field: str = _UPLOAD_FIELD) -> ObjectFacts:
+        """Find the one object of an upload; ``field`` is where the request names it.
 
         Raises:
             UploadNotFoundError: unknown, somebody else's, or nothing was uploaded to it.
@@ -74,7 +74,7 @@ class MediaBucket:
         listed = self._client.list_objects_v2(Bucket=self.name, Prefix=prefix, MaxKeys=1)
         contents = listed.get("Contents", [])
         if not contents:
-            raise UploadNotFoundError(f"nothing was uploaded to {upload_id}, or it has expired", field=_UPLOAD_FIELD)
+            raise UploadNotFoundError(f"nothing was uploaded to {upload_id}, or it has expired", field=field)
         return self.head(ObjectRef(bucket=self.name, key=contents[0]["Key"]))
 
     def find_object(self, s3_uri: str, owner: str) -> ObjectFacts:
@@ -124,9 +124,18 @@ class MediaBucket:
             Bucket=self.name, Key=key, Body=document.model_dump_json().encode(), ContentType="application/json"
         )
 
-    def write_text(self, key: str, text: str, content_type: str) -> None:
-        """Write a text as UTF-8."""
-        self._client.put_object(Bucket=self.name, Key=key, Body=text.encode(), ContentType=content_type)
+    def read_bytes(self, ref: ObjectRef, most: int) -> bytes:
+        """Read an object, at most its first ``most`` bytes."""
+        version: dict[str, Any] = {"VersionId": ref.version_id} if ref.version_id else {}
+        return self._client.get_object(Bucket=ref.bucket, Key=ref.key, **version)["Body"].read(most)
+
+    def write_bytes(self, key: str, data: bytes, content_type: str) -> None:
+        """Write an object."""
+        self._client.put_object(Bucket=self.name, Key=key, Body=data, ContentType=content_type)
+
+    def delete(self, key: str) -> None:
+        """Delete an object; its versions go as the bucket's rules say."""
+        self._client.delete_object(Bucket=self.name, Key=key)
 
     def store(self, key: str, body: IO[bytes]) -> None:
         """Write what ``body`` yields, in parts as it comes; nothing is left behind if reading it fails."""

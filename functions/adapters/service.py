@@ -16,6 +16,7 @@ from adapters.authentication import Authentication
 from adapters.callback_delivery import CallbackDelivery, CallbackQueue
 from adapters.callbacks import Callbacks
 from adapters.executions import Executions
+from adapters.icons import Icons
 from adapters.job_end import JobEnd
 from adapters.job_reader import JobReader
 from adapters.job_slots import JobSlots
@@ -160,6 +161,11 @@ class Service:
     def usage(self) -> UsageRecords:
         """What jobs used."""
         return UsageRecords(self._tenants, self.media, self.links, self._clock)
+
+    @cached_property
+    def icons(self) -> Icons:
+        """The icon library."""
+        return Icons(self._tenants, self.media, self.links, self._clock)
 
     @property
     def estimate_rates(self) -> EstimateRates:

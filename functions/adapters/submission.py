@@ -5,12 +5,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from domain import limits, storage_keys
 from domain.access import KeyQuota
-from domain.errors import InvalidTransitionError, JobNotCancellableError, SmartEraseError, UploadNotFoundError
+from domain.errors import InvalidTransitionError, JobNotCancellableError, SmartEraseError
 from domain.failure import INTERNAL_ERROR
 from domain.inbox import request_from_metadata
 from domain.job import Job, JobError, JobRequest, JobStatus, ObjectRef
@@ -132,9 +132,7 @@ class Submission:
             return None
         if source.upload_id is not None:
             found = self.media.find_upload(source.upload_id, owner)
-            # S3 deletes at midnight, which may be a day late.
-            if self.clock() - found.last_modified > timedelta(seconds=limits.UPLOAD_LIFETIME_SECONDS):
-                raise UploadNotFoundError(f"the upload {source.upload_id} has expired", field="source.upload_id")
+            limits.check_upload_age(source.upload_id, found.last_modified, self.clock(), field="source.upload_id")
         else:
             assert source.s3_uri is not None  # exactly one of the three is given
             found = self.media.find_object(source.s3_uri, owner)

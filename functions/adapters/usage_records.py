@@ -61,7 +61,7 @@ class UsageRecords:
         """
         records = self._in(owner, span)
         key = storage_keys.usage_export(str(uuid.uuid4()))
-        self.media.write_text(key, to_csv(records), "text/csv; charset=utf-8")
+        self.media.write_bytes(key, to_csv(records).encode(), "text/csv; charset=utf-8")
         links = self.links.links({_LINK: key})
         return UsageExport(url=links.urls[_LINK], url_expires_at=links.expires_at, jobs=len(records))
 

@@ -26,12 +26,14 @@
     ├── NotFoundError                  the caller named something that is not there
     │   ├── UnknownActionError
     │   ├── CallbackNotFoundError
+    │   ├── IconNotFoundError
     │   ├── JobNotFoundError
     │   ├── TemplateNotFoundError
     │   └── UploadNotFoundError
     ├── ConflictError                  the request is well formed, but not now
     │   ├── JobNotCancellableError
     │   ├── TooManyTemplatesError
+    │   ├── TooManyIconsError
     │   ├── InvalidTransitionError
     │   └── IdempotencyConflictError
     └── BadSourceError                 the file must change; never retried; worker exit code 2
@@ -42,6 +44,8 @@
         ├── NoVideoStreamError
         ├── UnsupportedCodecError
         ├── EncryptedSourceError
+        ├── UnsupportedIconFormatError
+        ├── InvalidIconError
         ├── UnsupportedContainerError
         └── UnsupportedResolutionError
 
@@ -184,6 +188,10 @@ class UnknownActionError(NotFoundError):
     """Raised when an RPC call names an operation or a version that is not there."""
 
 
+class IconNotFoundError(NotFoundError):
+    """Raised when no icon has the given ID."""
+
+
 class JobNotFoundError(NotFoundError):
     """Raised when no job has the given ID."""
 
@@ -206,6 +214,10 @@ class JobNotCancellableError(ConflictError):
 
 class TooManyTemplatesError(ConflictError):
     """Raised when a template is to be created and as many as are kept are there."""
+
+
+class TooManyIconsError(ConflictError):
+    """Raised when an icon is to be created and as many as are kept are there."""
 
 
 class InvalidTransitionError(ConflictError):
@@ -246,6 +258,14 @@ class UnsupportedCodecError(BadSourceError):
 
 class EncryptedSourceError(BadSourceError):
     """Raised when the video stream is encrypted (DRM)."""
+
+
+class UnsupportedIconFormatError(BadSourceError):
+    """Raised when an icon's file is no PNG; an SVG has to be drawn as one first."""
+
+
+class InvalidIconError(BadSourceError):
+    """Raised when an icon's picture is damaged, too small, too large, or has no transparency."""
 
 
 class UnsupportedContainerError(BadSourceError):

@@ -116,10 +116,13 @@ class UpscaleSettings(_Border):
     bitrate_mbps: Annotated[int, Field(ge=1, le=100)] = DEFAULT_BITRATE_MBPS
 
 
+UploadId = Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$")]
+
+
 class Source(_Border):
     """Where the video comes from: exactly one of an upload, an S3 object, or an https URL."""
 
-    upload_id: Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$")] | None = None
+    upload_id: UploadId | None = None
     s3_uri: Annotated[str, Field(pattern=r"^s3://[a-z0-9.-]{3,63}/.+$", max_length=1100)] | None = None
     url: Annotated[str, Field(max_length=2048)] | None = None
 

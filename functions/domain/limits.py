@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from domain.errors import SourceTooLargeError, UnsupportedContainerError, UnsupportedResolutionError
+from datetime import datetime, timedelta
+
+from domain.errors import (
+    SourceTooLargeError,
+    UnsupportedContainerError,
+    UnsupportedResolutionError,
+    UploadNotFoundError,
+)
 from domain.job import EraseSettings, SourceFacts, UpscaleSettings
 
 MAX_SOURCE_BYTES = 1024**3
@@ -26,6 +33,16 @@ def check_size(size_bytes: int) -> None:
         raise SourceTooLargeError(
             f"the source has {size_bytes} bytes; at most {MAX_SOURCE_BYTES} (1 GB) are taken", allowed="<= 1 GB"
         )
+
+
+def check_upload_age(upload_id: str, uploaded_at: datetime, now: datetime, *, field: str) -> None:
+    """Refuse a file that was uploaded more than a day ago: S3 deletes at midnight, which may be a day late.
+
+    Raises:
+        UploadNotFoundError: when it was.
+    """
+    if now - uploaded_at > timedelta(seconds=UPLOAD_LIFETIME_SECONDS):
+        raise UploadNotFoundError(f"the upload {upload_id} has expired", field=field)
 
 
 def check_source(facts: SourceFacts, erase: EraseSettings | None, upscale: UpscaleSettings | None) -> None:

@@ -38,6 +38,11 @@ def inbox_owner(key: str) -> str:
     return owner
 
 
+def icon(owner: str, icon_id: str) -> str:
+    """Return the key of the picture of an icon in the library."""
+    return f"icons/{owner}/{icon_id}.png"
+
+
 def usage_export(export_id: str) -> str:
     """Return the key of a CSV of usage records; its ID is known only to who asked for it."""
     return f"exports/{export_id}.csv"

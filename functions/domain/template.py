@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from domain import cursor as cursors
 from domain.errors import TemplateKindMismatchError
 from domain.job import MAX_NAME_LENGTH, EraseSettings, JobRequest, Quality
+from domain.listing import page_of, place
 from domain.regions import MAX_REGIONS, Region
 
 #: A tenant's templates are read as a whole to be filtered and sorted: a few pages of the table.
@@ -142,20 +142,13 @@ def page(templates: tuple[TemplateView, ...], order: TemplateOrder, limit: int, 
     Raises:
         InvalidRequestError: the cursor is none that a listing gave.
     """
-    following = templates
-    if cursor is not None:
-        place = cursors.decode(cursor, 2)
-        is_newest_first = order is TemplateOrder.NEWEST_FIRST
-        following = tuple(t for t in templates if (_place(t) < place if is_newest_first else _place(t) > place))
-    shown = following[:limit]
-    more = len(following) > limit
-    return TemplatePage(
-        templates=shown, next_cursor=cursors.encode(*_place(shown[-1])) if more else None, total=len(templates)
-    )
+    is_descending = order is TemplateOrder.NEWEST_FIRST
+    shown, next_cursor = page_of(templates, _place, limit, cursor, is_descending=is_descending)
+    return TemplatePage(templates=shown, next_cursor=next_cursor, total=len(templates))
 
 
 def _place(template: TemplateView) -> tuple[str, str]:
-    return template.created_at.isoformat(timespec="microseconds"), template.template_id
+    return place(template.created_at, template.template_id)
 
 
 def filled_in(request: JobRequest, template: TemplateView) -> JobRequest:

@@ -1,0 +1,90 @@
+"""Icon library: marks that a tenant wants found and removed, as pictures with transparency."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from domain.errors import InvalidIconError, UnsupportedIconFormatError
+from domain.job import MAX_NAME_LENGTH, UploadId
+from domain.png import is_png, read_png
+from domain.template import IconKind
+
+#: A tenant's icons are read as a whole to be sorted: a few pages of the table.
+MAX_ICONS = 500
+MAX_ICON_BYTES = 1 << 20
+MAX_ICON_SIDE = 1024
+MIN_ICON_SIDE = 8
+
+
+class _Border(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class IconDraft(_Border):
+    """A new icon: its picture is a file that was uploaded with a form of ``POST /v1/uploads``."""
+
+    name: Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH)]
+    kind: IconKind
+    upload_id: UploadId
+
+
+class Icon(_Border):
+    """An icon as it is kept; sizes in pixels."""
+
+    icon_id: str
+    name: str
+    kind: IconKind
+    width: int
+    height: int
+    created_at: AwareDatetime
+
+
+class IconView(Icon):
+    """An icon as it is shown, with a link to its picture."""
+
+    url: str
+    url_expires_at: AwareDatetime
+
+
+class IconPage(_Border):
+    """Some icons, newest first. ``next_cursor`` is there when more follow."""
+
+    icons: tuple[IconView, ...]
+    next_cursor: str | None = None
+
+
+def check_size(size_bytes: int) -> None:
+    """Refuse a file over 1 MiB.
+
+    Raises:
+        InvalidIconError: when it is larger.
+    """
+    if size_bytes > MAX_ICON_BYTES:
+        raise InvalidIconError(
+            f"the image has {size_bytes} bytes; at most {MAX_ICON_BYTES} (1 MB) are taken", allowed="<= 1 MB"
+        )
+
+
+def size_of_image(data: bytes) -> tuple[int, int]:
+    """Return width and height of an icon's picture.
+
+    Raises:
+        UnsupportedIconFormatError: it is no PNG; SVG is not drawn here, for what such a file may load or run.
+        InvalidIconError: it is damaged, too small, too large, or has no transparency.
+    """
+    check_size(len(data))
+    if not is_png(data):
+        raise UnsupportedIconFormatError("icons are PNG files with transparency; draw an SVG as one", allowed="PNG")
+    facts = read_png(data, MAX_ICON_SIDE)
+    if min(facts.width, facts.height) < MIN_ICON_SIDE:
+        raise InvalidIconError(
+            f"the image has {facts.width}x{facts.height} pixels; at least {MIN_ICON_SIDE} each way are taken",
+            allowed=f">= {MIN_ICON_SIDE} px",
+        )
+    if not facts.has_alpha:
+        raise InvalidIconError(
+            "the image has no alpha channel: what belongs to the icon cannot be told", allowed="PNG with alpha"
+        )
+    return facts.width, facts.height
