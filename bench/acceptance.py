@@ -4,7 +4,8 @@
 
 For each captioned clip: erase and 2x upscale through the embedded service; then the result is opened again and compared
 with its source: frame count, pts, audio packets, size, and what PP-OCR (through ``rapidocr``'s own engine, not the code
-under test) still finds where a caption was. Prints one Markdown row per clip and writes before/after strips.
+under test) still finds where a caption was. Prints two tables, one row per clip each: what was checked here, and what
+``report.json`` says. Writes a strip of pictures per clip, before and after, of the frames that look worst.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,10 +39,18 @@ REGIONS = {
     "zh_caption_strip_1120x90.mp4": "0,0,1,1",
 }
 _STRIP_ROWS = 6
+_STRIP_WIDTH = 900
+#: Pictures of a strip are at least so far apart: one fault is one picture.
+_STRIP_SECONDS = 0.3
 _COLUMNS = (
     *("clip", "size", "frames", "pts drift", "audio", "faststart", "captions"),
     *("text before", "detected after", "read after", "stages (s)", "wall (s)"),
 )
+#: Of ``report.json``: figures of the erase, then the worst that any caption of the clip came to.
+_ERASE_FIGURES = ("captions", "captions_read", "captions_redone", "captions_failed", "coverage", "outside_difference")
+_CAPTION_FIGURES = ("residual_text", "ghost_levels", "seam", "flicker")
+
+Boxes = list[tuple[float, float, float, float]]
 
 
 @dataclass(frozen=True)
@@ -84,7 +94,7 @@ def open_video(path: Path) -> Video:
     return Video(tuple(t - seconds[0] for t in seconds), tuple(digests), size, b"moov" in head)
 
 
-def _caption_boxes(captions: list[dict[str, Any]], seconds: float) -> list[tuple[float, float, float, float]]:
+def _caption_boxes(captions: list[dict[str, Any]], seconds: float) -> Boxes:
     """Return the boxes (x0, y0, x1, y1 as fractions) of the captions that are on screen at ``seconds``."""
     return [
         (box["x"], box["y"], box["x"] + box["width"], box["y"] + box["height"])
@@ -92,9 +102,7 @@ def _caption_boxes(captions: list[dict[str, Any]], seconds: float) -> list[tuple
     ]
 
 
-def _still_found(
-    engine: RapidOCR, image: NDArray[np.uint8], boxes: list[tuple[float, float, float, float]], *, read: bool
-) -> bool:
+def _still_found(engine: RapidOCR, image: NDArray[np.uint8], boxes: Boxes, *, read: bool) -> bool:
     """Tell whether PP-OCR finds text of which more than 30 % lies inside one of ``boxes``.
 
     With ``read``, only text counts that it also reads, with a score of 0.5 (its default) and two characters or more: a
@@ -131,50 +139,102 @@ class Residual:
     read: int = 0
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Moment:
+    """A captioned frame: what shows before and after where the captions are, and how bad that looks.
+
+    ``suspicion`` orders moments: text read, text detected, then how much more the filled place changed since the last
+    frame than what lies around it.
+    """
+
+    seconds: float
+    suspicion: tuple[bool, bool, float]
+    pair: tuple[NDArray[np.uint8], NDArray[np.uint8]]
+
+
 def residual(source: Path, result: Path, captions: list[dict[str, Any]], strip: Path) -> Residual:
-    """Count the frames on which text is still found, and write a picture strip."""
+    """Count the frames on which text is still found, and write a strip of the worst moments."""
     # By default a strip is enlarged until its short side has 736 pixels: minutes a clip, and no better at this size.
     limits = {"Det.limit_type": "max", "Det.limit_side_len": 960}
     engine = RapidOCR(params={"Global.log_level": "error", **limits})
     count = Residual()
-    rows = []
+    worst: list[Moment] = []
+    previous: NDArray[np.uint8] | None = None
     with av.open(str(source)) as a, av.open(str(result)) as b:
         first = None
         for old, new in zip(a.decode(video=0), b.decode(video=0), strict=True):
             time_now = _seconds(old)
             first = time_now if first is None else first
             boxes = _caption_boxes(captions, time_now - first)
-            if not boxes:
-                continue
-            count.captioned += 1
-            shown, cleaned = _bgr(old), _bgr(new)
-            count.before += _still_found(engine, shown, boxes, read=False)
-            if _still_found(engine, cleaned, boxes, read=False):
-                count.detected += 1
-                count.read += _still_found(engine, cleaned, boxes, read=True)
-            rows.append((shown, cleaned, boxes))
-            if len(rows) > 40 * _STRIP_ROWS:
-                rows = rows[::2]
-    if rows:
-        picked = [rows[i] for i in np.linspace(0, len(rows) - 1, min(_STRIP_ROWS, len(rows))).astype(int)]
-        cv2.imwrite(str(strip), np.vstack([_strip_row(*row) for row in picked]))
+            cleaned = _bgr(new)
+            if boxes:
+                shown = _bgr(old)
+                count.captioned += 1
+                count.before += _still_found(engine, shown, boxes, read=False)
+                detected = _still_found(engine, cleaned, boxes, read=False)
+                read = detected and _still_found(engine, cleaned, boxes, read=True)
+                count.detected += detected
+                count.read += read
+                suspicion = (read, detected, _unrest(cleaned, previous, boxes))
+                pair = (_around(shown, boxes), _around(cleaned, boxes))
+                worst = _worst([*worst, Moment(time_now - first, suspicion, pair)])
+            previous = cleaned
+    if worst:
+        rows = [_strip_row(moment) for moment in sorted(worst, key=lambda moment: moment.seconds)]
+        width = max(row.shape[1] for row in rows)
+        cv2.imwrite(str(strip), np.vstack([np.pad(row, ((0, 6), (0, width - row.shape[1]), (0, 0))) for row in rows]))
     return count
 
 
-def _strip_row(
-    shown: NDArray[np.uint8], cleaned: NDArray[np.uint8], boxes: list[tuple[float, float, float, float]]
-) -> NDArray[np.uint8]:
-    height = shown.shape[0]
-    top = max(0, int((min(b[1] for b in boxes) - 0.04) * height))
-    bottom = min(height, int((max(b[3] for b in boxes) + 0.04) * height))
-    pair = [
-        image[int(top * image.shape[0] / height) : int(bottom * image.shape[0] / height)] for image in (shown, cleaned)
-    ]
-    return np.hstack([cv2.resize(image, (900, 160), interpolation=cv2.INTER_AREA) for image in pair]).astype(np.uint8)
+def _worst(moments: list[Moment]) -> list[Moment]:
+    """Return the most suspicious moments, of each run of neighbours the worst."""
+    kept: list[Moment] = []
+    for moment in sorted(moments, key=lambda moment: moment.suspicion, reverse=True):
+        if all(abs(moment.seconds - other.seconds) >= _STRIP_SECONDS for other in kept):
+            kept.append(moment)
+    return kept[:_STRIP_ROWS]
 
 
-def check(clip: Path, out: Path) -> str:
-    """Run one clip through the service and return its row of the table."""
+def _unrest(image: NDArray[np.uint8], previous: NDArray[np.uint8] | None, boxes: Boxes) -> float:
+    """Return how much more the boxes changed since the last frame than the lines beside them, in levels."""
+    if previous is None:
+        return 0.0
+    inside = np.zeros(image.shape[:2], dtype=bool)
+    around = np.zeros(image.shape[:2], dtype=bool)
+    for x0, y0, x1, y1 in boxes:
+        inside[_pixels(image, (x0, y0, x1, y1))] = True
+        around[_pixels(image, (x0 - 0.03, y0 - 0.03, x1 + 0.03, y1 + 0.03))] = True
+    around &= ~inside
+    change = np.abs(image.astype(np.int16) - previous).mean(axis=2)
+    return float(change[inside].mean() - change[around].mean()) if inside.any() and around.any() else 0.0
+
+
+def _pixels(image: NDArray[np.uint8], box: tuple[float, float, float, float]) -> tuple[slice, slice]:
+    height, width = image.shape[:2]
+    x0, y0, x1, y1 = (min(1.0, max(0.0, side)) for side in box)
+    return slice(round(y0 * height), round(y1 * height)), slice(round(x0 * width), round(x1 * width))
+
+
+def _around(image: NDArray[np.uint8], boxes: Boxes) -> NDArray[np.uint8]:
+    """Return the part of a picture that holds all boxes, and some more on every side, ``_STRIP_WIDTH`` wide."""
+    low, high = np.min(boxes, axis=0), np.max(boxes, axis=0)
+    part = image[_pixels(image, (low[0] - 0.05, low[1] - 0.05, high[2] + 0.05, high[3] + 0.05))]
+    height = max(1, round(part.shape[0] * _STRIP_WIDTH / part.shape[1]))
+    return np.asarray(cv2.resize(part, (_STRIP_WIDTH, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _strip_row(moment: Moment) -> NDArray[np.uint8]:
+    height = max(part.shape[0] for part in moment.pair)
+    shown, cleaned = (np.pad(part, ((0, height - part.shape[0]), (0, 6), (0, 0))) for part in moment.pair)
+    read, detected, unrest = moment.suspicion
+    verdict = "text read" if read else "text detected" if detected else "no text"
+    note = f"{moment.seconds:.2f} s: {verdict}, unrest {unrest:.1f}"
+    cv2.putText(cleaned, note, (6, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 255, 255))
+    return np.hstack((shown, cleaned))
+
+
+def check(clip: Path, out: Path) -> tuple[str, str]:
+    """Run one clip through the service and return its rows of the two tables."""
     folder = out / clip.stem
     source = open_video(clip)
     command = [sys.executable, "-m", "local", "run", "--video", str(clip), "--erase", "captions"]
@@ -186,10 +246,11 @@ def check(clip: Path, out: Path) -> str:
     done = subprocess.run([*command, "--out", str(folder)], capture_output=True, text=True, check=False)
     wall_seconds = time.monotonic() - started
     if done.returncode != 0:
-        return f"| {clip.name} | exit {done.returncode}: {done.stderr.strip().splitlines()[-1:]} |"
+        row = f"| {clip.name} | exit {done.returncode}: {done.stderr.strip().splitlines()[-1:]} |"
+        return row, row
     result = open_video(folder / "video.mp4")
     captions = json.loads((folder / "captions.json").read_text())["captions"]
-    stages = json.loads((folder / "report.json").read_text())["stages"]
+    report = json.loads((folder / "report.json").read_text())
     left = residual(clip, folder / "video.mp4", captions, out / f"{clip.stem}.png")
     drift = max(abs(a - b) for a, b in zip(source.seconds, result.seconds, strict=False))
     facts = [
@@ -205,10 +266,19 @@ def check(clip: Path, out: Path) -> str:
         f"{left.before} of {left.captioned}",
         f"{left.detected}",
         f"{left.read}",
-        ", ".join(f"{stage['stage']} {stage['seconds']:.1f}" for stage in stages),
+        ", ".join(f"{stage['stage']} {stage['seconds']:.1f}" for stage in report["stages"]),
         f"{wall_seconds:.0f}",
     ]
-    return "| " + " | ".join(facts) + " |"
+    return _row(facts), _row([clip.name, *_report_figures(report["erase"])])
+
+
+def _report_figures(erase: dict[str, Any]) -> list[str]:
+    worst = (max((caption[name] for caption in erase["events"]), default=0) for name in _CAPTION_FIGURES)
+    return [*(str(erase[name]) for name in _ERASE_FIGURES), *(f"{value:.3g}" for value in worst)]
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def main() -> None:
@@ -218,10 +288,20 @@ def main() -> None:
     parser.add_argument("--only", action="append", default=[])
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    print("| " + " | ".join(_COLUMNS) + " |\n" + "|---" * len(_COLUMNS) + "|")
+    print(_head(_COLUMNS))
+    reported = []
     for clip in sorted(CLIPS.glob("*.mp4")):
         if not arguments.only or clip.name in arguments.only:
-            print(check(clip, arguments.out), flush=True)
+            checked, report = check(clip, arguments.out)
+            reported.append(report)
+            print(checked, flush=True)
+    print()
+    print(_head(("clip", *_ERASE_FIGURES, *(f"worst {name}" for name in _CAPTION_FIGURES))))
+    print(*reported, sep="\n")
+
+
+def _head(columns: Sequence[str]) -> str:
+    return f"{_row(columns)}\n{_row(['---'] * len(columns))}"
 
 
 if __name__ == "__main__":

@@ -45,6 +45,7 @@ class ResidualText:
         masks: what they cover in each frame, (H, W).
         cuts: frames that start a shot.
         stride: of the captioned frames, every so many are looked at.
+        detector: text detector; by default the worker's.
     """
 
     def __init__(
@@ -54,8 +55,10 @@ class ResidualText:
         masks: Sequence[Mask],
         cuts: Sequence[int],
         stride: int = 1,
+        *,
+        detector: TextDetector | None = None,
     ) -> None:
-        self._detector = TextDetector(open_session(DETECTION_MODEL))
+        self._detector = detector or TextDetector(open_session(DETECTION_MODEL))
         self._band = Band(CAPTION_BAND, clean[0].width, clean[0].height, 0)
         self._clean, self._captioned, self._masks = clean, captioned, masks
         self._shots = list(pairwise([0, *(cut for cut in cuts if 0 < cut < len(clean)), len(clean)]))

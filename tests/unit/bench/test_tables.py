@@ -1,0 +1,77 @@
+"""The tables say what was measured, case by case, and hold it against what is asked for."""
+
+from dataclasses import replace
+
+import pytest
+
+from bench.cases import Case
+from bench.residual import Residual
+from bench.scoring import CaseResult, FindingScore, Speed, VersionScore
+from bench.tables import gates, report
+
+
+def version(psnr, residual=(0, 10, 0)):
+    return VersionScore(
+        psnr=psnr,
+        chroma_psnr=40.0,
+        ssim=0.9,
+        ring_psnr=44.0,
+        ring_ssim=0.98,
+        outside_psnr=45.0,
+        free_elsewhere_psnr=psnr,
+        never_free_psnr=None,
+        flicker=1.5,
+        ghost=0.01,
+        residual=Residual(*residual),
+    )
+
+
+@pytest.fixture
+def result():
+    return CaseResult(
+        case=Case("pan", "clip.mp4", 10, 100),
+        is_core=True,
+        versions={
+            "untouched": version(10.0, (10, 10, 0)),
+            "Telea, true mask": version(25.0),
+            "Normal": version(29.0, (1, 8, 2)),
+            "Premium": version(30.0),
+            "Normal, true mask": version(29.5),
+        },
+        finding=FindingScore(
+            recall=0.99,
+            precision=0.98,
+            size=1.1,
+            end_errors=(0, 1, 2, None),
+            false_events=0,
+            damaged=3,
+            caption_free=40,
+            changed_outside=0,
+        ),
+        coverage=0.9,
+        speed=Speed(transcode=100.0, job=30.0, detect=200.0, erase=40.0),
+    )
+
+
+def test_gates_compare_with_what_is_asked_for(result):
+    measured = {gate: (asked, figure) for gate, asked, figure in gates([result])}
+    assert measured["Normal over Telea with the true mask, all cases"] == (">= 2 dB", "4.00 dB")
+    assert measured["Normal over Normal with the true mask"] == (">= -1 dB", "-0.50 dB")
+    assert measured["Premium over Normal"] == (">= 0.5 dB", "1.00 dB")
+    assert measured["frames with residual text, Normal"][1].startswith("1 of 8 (12.5 %)")
+    assert measured["events whose ends are within a frame"][1] == "2 of 4"
+    assert measured["caption-free frames changed before encoding"][1] == "3 of 40"
+
+
+def test_a_mean_is_over_cases_and_earlier_figures_have_their_own(result):
+    other = replace(result, is_core=False, versions={name: version(20.0) for name in result.versions})
+    text = report([result, other])
+    assert "| **mean of the first ten** | 10.00 | 25.00 | 29.00 | 30.00 | 29.50 |" in text
+    assert "| **mean of all** | 15.00 | 22.50 | 24.50 | 25.00 | 24.75 |" in text
+    assert "| 0 1 2 missed |" in text
+    assert "30 (0.30x) | 200 (2.00x) | 40 (0.40x)" in text
+
+
+def test_what_was_not_measured_is_a_dash(result):
+    untouched = next(line for line in report([result]).splitlines() if line.startswith("| untouched"))
+    assert "| 10.00 | - | 44.00 |" in untouched
