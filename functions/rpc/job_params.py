@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from domain.errors import InvalidRequestError
-from domain.regions import CAPTION_BAND, MAX_REGIONS
+from domain.regions import CAPTION_BAND, MAX_REGIONS, Region
 from rpc.call import json_of, whole
 
 _FIELD = "JobParams"
@@ -14,6 +14,7 @@ _FIELD = "JobParams"
 _REGION_KEYS = ("LimitRegion", "Boxes")
 _ERASE_KEYS = (*_REGION_KEYS, "Time")
 _EXTRACTION_KEYS = ("fps", "roi", "lang", "track")
+_LOGO_MODELS = ("tv", "internet")
 _LANGUAGES = ("ch", "en", "ch_ml")
 
 
@@ -32,6 +33,39 @@ def regions_of(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     if times and not regions:
         regions = [CAPTION_BAND.model_dump(exclude={"time_ranges"})]
     return [{**region, "time_ranges": times} for region in regions] if times else regions
+
+
+def icon_kinds_of(params: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the kinds of icons that ``LogoModel`` names: ``tv``, ``internet``, or both; empty where it is not given.
+
+    Raises:
+        InvalidRequestError: it names another.
+    """
+    given = params.get("LogoModel")
+    if given in (None, ""):
+        return {}
+    kinds = given.split(",") if isinstance(given, str) else []
+    if not kinds or any(kind not in _LOGO_MODELS for kind in kinds) or len(set(kinds)) != len(kinds):
+        raise InvalidRequestError(
+            "LogoModel is not known", field=f"{_FIELD}.LogoModel", allowed="tv; internet; tv,internet"
+        )
+    return {"kinds": kinds}
+
+
+def params_of(regions: Sequence[Region]) -> dict[str, Any]:
+    """Return regions as JobParams has them.
+
+    ``Time`` counts for all regions there; regions with different times, which only REST can make, are written as
+    ``Regions`` in its form.
+    """
+    if not regions:
+        return {}
+    if any(region.time_ranges != regions[0].time_ranges for region in regions):
+        return {"Regions": [region.model_dump() for region in regions]}
+    params: dict[str, Any] = {_REGION_KEYS[0]: [[r.x, r.y, r.width, r.height] for r in regions]}
+    if regions[0].time_ranges:
+        params["Time"] = [[time.start_seconds, time.end_seconds] for time in regions[0].time_ranges]
+    return params
 
 
 def extraction_regions_of(params: Mapping[str, Any]) -> list[dict[str, Any]]:

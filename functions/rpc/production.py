@@ -19,7 +19,7 @@ CAPTIONS = "VideoDetext"
 ICONS = "VideoDelogo"
 EXTRACTION = "CaptionExtraction"
 _SUPPORTED = f"{CAPTIONS}, {EXTRACTION}"
-_PREMIUM_MODEL = "algo-video-detext-new"
+PREMIUM_MODEL = "algo-video-detext-new"
 _DEFAULT_PRIORITY = 6
 _MEDIA_TYPES = ("Media", "MediaId")
 _PLACEHOLDERS = ("{source}", "{timestamp}", "{sequenceId}")
@@ -102,16 +102,25 @@ def time_of(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def quality_of(model: Any) -> dict[str, Quality]:
+    """Return the quality that a ModelId stands for; empty where none is given.
+
+    Raises:
+        InvalidRequestError: it is not known.
+    """
+    if not model:
+        return {}
+    if model != PREMIUM_MODEL:
+        raise InvalidRequestError("ModelId is not known", field="ModelId", allowed=f"empty, {PREMIUM_MODEL}")
+    return {"quality": Quality.PREMIUM}
+
+
 def _erase(call: Call, function: str) -> dict[str, Any]:
     """Return what the parameters say of an erase; empty where they leave all of it to the template."""
     params = call.json_object("JobParams")
     regions = regions_of(params) if function == CAPTIONS else extraction_regions_of(params)
     erase: dict[str, Any] = {"captions": {"regions": regions}} if regions else {}
-    if model := call.parameters.get("ModelId"):
-        if model != _PREMIUM_MODEL:
-            raise InvalidRequestError("ModelId is not known", field="ModelId", allowed=f"empty, {_PREMIUM_MODEL}")
-        erase["quality"] = Quality.PREMIUM
-    return erase
+    return erase | quality_of(call.parameters.get("ModelId"))
 
 
 def _source(given: Mapping[str, Any]) -> dict[str, str]:

@@ -454,3 +454,145 @@ def test_every_operation_asks_for_its_scope(deployment, ring):
         (other,) = set(Scope) - {operation.scope}
         status, answer = ring(version, action, caller=callers[other])
         assert (status, answer["Code"]) == (403, "Forbidden" if version == PRODUCTION else "AuthFailed"), action
+
+
+# --- templates, callbacks, usage
+
+CONFIG = {"LimitRegion": [[0, 0.1, 1, 0.3]], "Time": [[5, 20]], "ModelId": "algo-video-detext-new"}
+CAPTION_TEMPLATE = {"Name": "short drama", "Type": "9", "Subtype": "2", "TemplateConfig": json.dumps(CONFIG)}
+ICON_TEMPLATE = {"Name": "logos", "Type": "9", "Subtype": "1", "TemplateConfig": '{"LogoModel": "tv"}'}
+
+
+def created(ring, sent):
+    status, answer = ring(PRODUCTION, "CreateCustomTemplate", **sent)
+    assert status == 200, answer
+    return answer["CustomTemplate"]
+
+
+def test_a_template_from_its_creation_to_its_end(ring, production):
+    made = created(ring, CAPTION_TEMPLATE)
+    assert (made["TemplateName"], made["Type"], made["Subtype"]) == ("short drama", 9, "VideoDetext")
+    assert (made["Status"], made["IsDefault"]) == ("Normal", False)
+    assert json.loads(made["TemplateConfig"]) == CONFIG
+    template_id = made["TemplateId"]
+
+    assert ring(PRODUCTION, "SetDefaultCustomTemplate", TemplateId=template_id)[1]["Success"] is True
+    for asked in ({"TemplateId": template_id}, {"Type": "9", "Subtype": "2"}):
+        shown = ring(PRODUCTION, "GetCustomTemplate", **asked)[1]["CustomTemplate"]
+        assert (shown["TemplateId"], shown["Subtype"], shown["SubtypeName"]) == (template_id, 2, "VideoDetext")
+        assert shown["IsDefault"] is True
+
+    _, answer = ring(PRODUCTION, "SubmitIProductionJob", **production(TemplateId=template_id))
+    erase = job_of(answer).request.erase
+    assert (erase.quality, erase.captions.regions[0].y) == ("premium", 0.1)
+    own = json.dumps({"LimitRegion": [[0, 0.5, 1, 0.3]]})
+    _, answer = ring(PRODUCTION, "SubmitIProductionJob", **production(TemplateId=template_id, JobParams=own))
+    erase = job_of(answer).request.erase
+    assert (erase.quality, erase.captions.regions[0].y) == ("premium", 0.5)
+
+    changes = {"Name": "film", "TemplateConfig": "{}"}
+    assert ring(PRODUCTION, "UpdateCustomTemplate", TemplateId=template_id, **changes)[1]["Success"] is True
+    shown = ring(PRODUCTION, "GetCustomTemplate", TemplateId=template_id)[1]["CustomTemplate"]
+    assert (shown["TemplateName"], shown["TemplateConfig"]) == ("film", "{}")
+    assert ring(PRODUCTION, "DeleteCustomTemplate", TemplateId=template_id)[1]["Success"] is True
+    status, answer = ring(PRODUCTION, "GetCustomTemplate", TemplateId=template_id)
+    assert (status, answer["Code"]) == (404, "ResourceNotFound")
+    assert ring(PRODUCTION, "GetCustomTemplate", Type="9", Subtype="2")[0] == 404
+
+
+def test_templates_are_listed(deployment, ring):
+    captions = created(ring, CAPTION_TEMPLATE)["TemplateId"]
+    deployment.clock.advance(seconds=1)
+    icons = created(ring, ICON_TEMPLATE)["TemplateId"]
+
+    def listed(**asked):
+        status, answer = ring(PRODUCTION, "ListCustomTemplates", **asked)
+        assert status == 200, answer
+        return [template["TemplateId"] for template in answer["CustomTemplateList"]], answer["Total"]
+
+    assert listed() == ([icons, captions], 2)
+    assert listed(Type="9", OrderBy="CreateTimeAsc") == ([captions, icons], 2)
+    assert listed(OrderBy="CreationTime:Asc", PageSize="1", PageNumber="2") == ([icons], 2)
+    assert listed(Subtype="1") == ([icons], 1)
+    assert listed(Subtype="VideoDetext") == ([captions], 1)
+    assert listed(Name="drama") == ([captions], 1)
+    assert listed(TemplateId=icons) == ([icons], 1)
+
+
+def test_the_same_client_token_makes_one_template(ring):
+    sent = {**CAPTION_TEMPLATE, "ClientToken": "t"}
+    assert created(ring, sent)["TemplateId"] == created(ring, sent)["TemplateId"]
+    assert ring(PRODUCTION, "ListCustomTemplates")[1]["Total"] == 1
+
+
+BAD_TEMPLATES = [
+    ({"Type": "1"}, "InvalidParameter", "type 9"),
+    ({"Subtype": "3"}, "InvalidParameter", "Subtype"),
+    ({"Name": ""}, "MissingParameter", "Name"),
+    ({"Name": "x" * 101}, "InvalidParameter", "Name"),
+    ({"TemplateConfig": ""}, "MissingParameter", "TemplateConfig"),
+    ({"TemplateConfig": "[]"}, "InvalidParameter", "JSON object"),
+    ({"TemplateConfig": '{"LogoModel": "tv"}'}, "InvalidParameter", "LogoModel"),
+    ({"TemplateConfig": '{"ModelId": "unknown"}'}, "InvalidParameter", "ModelId"),
+    ({"TemplateConfig": '{"LimitRegion": [[0, 0, 2, 1]]}'}, "InvalidParameter", "TemplateConfig"),
+    ({"Subtype": "1", "TemplateConfig": '{"LogoModel": "radio"}'}, "InvalidParameter", "LogoModel"),
+]
+
+
+def test_bad_templates_are_refused(ring):
+    for changes, code, words in BAD_TEMPLATES:
+        status, answer = ring(PRODUCTION, "CreateCustomTemplate", **{**CAPTION_TEMPLATE, **changes})
+        assert (status, answer["Code"]) == (400, code), changes
+        assert words in answer["Message"], changes
+    status, answer = ring(PRODUCTION, "ListCustomTemplates", OrderBy="Name")
+    assert (status, answer["Code"]) == (400, "InvalidParameter")
+    template_id = created(ring, CAPTION_TEMPLATE)["TemplateId"]
+    config = json.dumps({"LimitRegion": [[0, 0, 2, 1]]})
+    status, answer = ring(PRODUCTION, "UpdateCustomTemplate", TemplateId=template_id, TemplateConfig=config)
+    assert (status, answer["Code"]) == (400, "InvalidParameter")
+
+
+def test_a_callback_is_set_and_shown_without_its_key(ring):
+    sent = {
+        "CallbackType": "HTTP",
+        "CallbackURL": "https://example.com/hook",
+        "EventTypeList": "ProduceMediaComplete,AIProduceComplete",
+        "AuthSwitch": "on",
+        "AuthKey": "Secret1234",
+    }
+    assert ring(PRODUCTION, "GetEventCallback")[1]["Code"] == "ResourceNotFound"
+    assert ring(PRODUCTION, "SetEventCallback", **sent)[1]["Success"] is True
+    _, shown = ring(PRODUCTION, "GetEventCallback")
+    assert (shown["CallbackType"], shown["CallbackURL"]) == ("HTTP", "https://example.com/hook")
+    assert (shown["EventTypeList"], shown["AuthSwitch"]) == ("AIProduceComplete", "on")
+    assert "AuthKey" not in shown
+    for changes, words in (
+        ({"CallbackType": "MNS"}, "HTTP"),
+        ({"CallbackURL": "https://example.com/" + "x" * 256}, "256"),
+        ({"CallbackURL": "https://10.0.0.1/hook"}, "not public"),
+        ({"EventTypeList": "ProduceMediaComplete"}, "AIProduceComplete"),
+        ({"AuthSwitch": "maybe"}, "AuthSwitch"),
+        ({"AuthKey": ""}, "AuthKey"),
+        ({"AuthKey": "short"}, "AuthKey"),
+    ):
+        status, answer = ring(PRODUCTION, "SetEventCallback", **{**sent, **changes})
+        assert (status, answer["Code"]) in {(400, "InvalidParameter"), (400, "MissingParameter")}, changes
+        assert words in answer["Message"], changes
+
+
+def test_usage_is_told_in_minutes_by_hour_and_day(deployment, ring, source):
+    _, answer = ring(ENHANCEMENT, "SuperResolveVideo", form={"VideoUrl": source})
+    finish(deployment, answer["RequestId"])
+    current_service().usage.record(job_of(answer))
+    now = int(deployment.clock().timestamp())
+
+    def told(**asked):
+        asked = {"StartTs": now - 86400, "EndTs": now + 60, "Interval": 3600, **asked}
+        return ring(PRODUCTION, "DescribeMeterImsMpsAiUsage", **asked)
+
+    status, answer = told()
+    assert status == 200
+    assert answer["Data"] == [{"Time": now - now % 3600, "Type": "Product", "Duration": 1}]
+    assert told(Interval=86400)[1]["Data"][0]["Time"] == now - now % 86400
+    for changes in ({"Interval": 60}, {"StartTs": "soon"}, {"EndTs": now - 90000}, {"StartTs": now - 40 * 86400}):
+        assert told(**changes)[1]["Code"] == "InvalidParameter", changes
