@@ -45,7 +45,8 @@ _MIN_MARGIN = 24
 _MAX_COVERED = 0.25
 #: How far letters reach beyond what the network marks, in line heights.
 _LETTER_MARGIN = 0.3
-#: Larger places are looked at smaller.
+#: Pictures are looked at as if they had about so many lines, at which the gates were found; large places yet smaller.
+_LINES = 360
 _MAX_PIXELS = 250_000
 
 
@@ -145,7 +146,8 @@ class _Place:
             x1=min(frame.width, box.x1 + margin),
             y1=min(frame.height, box.y1 + margin),
         )
-        self.shrink = max(1, int(np.ceil(np.sqrt(self.box.width * self.box.height / _MAX_PIXELS))))
+        large = int(np.ceil(np.sqrt(self.box.width * self.box.height / _MAX_PIXELS)))
+        self.shrink = max(1, large, min(frame.width, frame.height) // _LINES)
         self.line_height = max(4, line_height // self.shrink)
         self._filled: dict[int, Luma] = {}
         self.mask = self._shrunk_mask([event])
