@@ -56,6 +56,24 @@ class Rect:
         """Return the rectangle with ``margin`` pixels more on every side, inside ``bounds``."""
         return Rect(self.x0 - margin, self.y0 - margin, self.x1 + margin, self.y1 + margin).meet(bounds)
 
+    def shifted(self, right: int, down: int) -> Rect:
+        """Return the rectangle moved by some pixels."""
+        return Rect(self.x0 + right, self.y0 + down, self.x1 + right, self.y1 + down)
+
+    @classmethod
+    def of_box(cls, box: Box) -> Rect:
+        """Return a box of the detection as a rectangle."""
+        return cls(box.x0, box.y0, box.x1, box.y1)
+
+    def to_box(self) -> Box:
+        """Return the rectangle as the detection holds it."""
+        return Box(x0=self.x0, y0=self.y0, x1=self.x1, y1=self.y1)
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Return what cuts the rectangle out of an array (h, w)."""
+        return slice(self.y0, self.y1), slice(self.x0, self.x1)
+
     def turned(self, quarter_turns: int, width: int, height: int) -> Rect:
         """Return where this part of a ``width`` x ``height`` picture lies after np.rot90 by ``quarter_turns``."""
         if quarter_turns == 1:
@@ -114,6 +132,10 @@ class Band:
             wanted.x1 - self._coded.x0,
             wanted.y1 - self._coded.y0,
         )
+        #: All of the upright band.
+        self.bounds = Rect(0, 0, self._coded.width, self._coded.height)
+        if self._turns % 2:
+            self.bounds = Rect(0, 0, self._coded.height, self._coded.width)
         #: The region itself, without the margin, in pixels of the upright band.
         self.wanted = inside.turned(self._turns, self._coded.width, self._coded.height)
         self.shorter_side = min(width, height)
@@ -132,16 +154,11 @@ class Band:
             upright(frame.y[rect.y0 : rect.y1, rect.x0 : rect.x1]), upright(frame.u[half]), upright(frame.v[half])
         )
 
+    def rect_to_coded(self, rect: Rect) -> Box:
+        """Return where a rectangle of the upright band lies in the coded frame."""
+        turned = rect.turned(-self._turns % 4, self.bounds.width, self.bounds.height)
+        return turned.shifted(self._coded.x0, self._coded.y0).to_box()
+
     def to_coded(self, rect: Rect, mask: NDArray[np.uint8]) -> tuple[Box, NDArray[np.uint8]]:
         """Return a rectangle of the upright band and its mask as they lie in the coded frame."""
-        upright_width, upright_height = self._coded.width, self._coded.height
-        if self._turns % 2:
-            upright_width, upright_height = upright_height, upright_width
-        turned = rect.turned(-self._turns % 4, upright_width, upright_height)
-        box = Box(
-            x0=turned.x0 + self._coded.x0,
-            y0=turned.y0 + self._coded.y0,
-            x1=turned.x1 + self._coded.x0,
-            y1=turned.y1 + self._coded.y0,
-        )
-        return box, np.ascontiguousarray(np.rot90(mask, -self._turns))
+        return self.rect_to_coded(rect), np.ascontiguousarray(np.rot90(mask, -self._turns))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -52,8 +53,21 @@ def median_picture(samples: tuple[Picture, ...]) -> Picture:
     )
 
 
-def caption_mask(median: Picture, line: Rect, detector: TextDetector, shorter_side: int) -> NDArray[np.uint8]:
-    """Return the mask (h, w), 0 or 255, of a line of text in the median of its life.
+def codec_halo(shorter_side: int) -> int:
+    """Return how many pixels around a stroke its codec rings, given the frame's shorter side in pixels."""
+    return max(_MIN_HALO, math.ceil(_HALO_SHARE * shorter_side))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LineMask:
+    """What a line of text covers, (h, w), 0 or 255, and its ``ink``: the letters and what rings around them."""
+
+    covered: NDArray[np.uint8]
+    ink: NDArray[np.bool_]
+
+
+def line_mask(median: Picture, line: Rect, detector: TextDetector, shorter_side: int) -> LineMask:
+    """Return the mask of a line of text in the median of its life.
 
     Args:
         median: median over time of the line with some margin around it.
@@ -62,12 +76,13 @@ def caption_mask(median: Picture, line: Rect, detector: TextDetector, shorter_si
         shorter_side: of the frame in pixels; the codec's halo scales with it.
     """
     glyphs = _glyphs(median, line, detector)
-    halo = max(_MIN_HALO, math.ceil(_HALO_SHARE * shorter_side))
+    halo = codec_halo(shorter_side)
     distance = np.asarray(cv2.distanceTransform((~glyphs).astype(np.uint8), cv2.DIST_L2, 5), dtype=np.float32)
     reach = _outline_reach(median.y, distance, line.line_height) + halo
     shade = _shade_reach(median.y, distance, line, reach)
     # A shade's edge is soft: what rings there is too faint to see.
-    return np.where(distance <= max(reach, shade + _MIN_HALO), 255, 0).astype(np.uint8)
+    covered = np.where(distance <= max(reach, shade + _MIN_HALO), 255, 0).astype(np.uint8)
+    return LineMask(covered, distance <= halo)
 
 
 def _glyphs(median: Picture, line: Rect, detector: TextDetector) -> NDArray[np.bool_]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gpu_worker.captions.band import Picture, Rect
 from gpu_worker.captions.detector import TextLine
+from gpu_worker.captions.plate import Crossing
 
 _SAMPLE_PERIOD_SECONDS = 0.25
 #: How far back a caption's first frame is looked for: the detector may miss it once while it fades in.
@@ -27,6 +28,10 @@ _FADING_STEP = 0.98
 #: A text that ends at more than this contrast was switched off, not faded out.
 _FADED_GAIN = 0.6
 _MAX_FRAMES_UNSEEN = 4
+#: A text of this contrast, relative to what it settles at, has come in full.
+_FULL_GAIN = 0.9
+#: What a line may stand on is looked for this many line heights above and below: there may be lines beside it.
+_SURROUNDINGS = 3.5
 #: A text that another one is set over is followed by what still shows of it, if that is this share of its strokes.
 _MIN_SHARE_BESIDE = 0.12
 #: A line of which this share lies inside a text's rectangle is that text; what covers it reaches out of it.
@@ -48,7 +53,9 @@ class Moment:
 class TrackedLine:
     """A line of text with its life: frames ``start_frame`` to ``end_frame`` (exclusive).
 
-    ``samples`` show ``sample_rect`` of the band at moments spread over that life.
+    It is there in full from ``full_start_frame`` to ``full_end_frame`` (exclusive) and fades in and out around that.
+    ``samples`` show ``sample_rect`` of the band at moments spread over that life; ``crossings`` show ``surroundings``
+    where it came and where it went, as far as the video shows that.
     """
 
     rect: Rect
@@ -56,8 +63,12 @@ class TrackedLine:
     end_frame: int
     start_seconds: float
     end_seconds: float
+    full_start_frame: int
+    full_end_frame: int
     sample_rect: Rect
     samples: tuple[Picture, ...]
+    surroundings: Rect
+    crossings: tuple[Crossing, ...]
     score: float
 
 
@@ -132,7 +143,15 @@ class _Track:
     start_seconds: float
     last: Moment
     sample_rect: Rect
+    surroundings: Rect
+    #: From the first frame to the one in which it was detected, with its contrast; empty once it has settled.
+    coming: list[tuple[Moment, float]]
+    before: Picture | None
+    full_start_frame: int
+    #: The last moment at which the text was seen in full.
+    full: Moment
     samples: list[Picture] = field(default_factory=list)
+    crossings: list[Crossing] = field(default_factory=list)
     stride: int = 1
     seen: int = 0
     is_covered: bool = False
@@ -145,6 +164,20 @@ class _Track:
                 self.samples = self.samples[::2]
                 self.stride *= 2
         self.seen += 1
+
+    def settle(self, gain: float) -> None:
+        """Find the first frame in which the text is there in full, given the contrast to which it has come."""
+        if not self.coming:
+            return
+        faint = [number for number, (_, seen) in enumerate(self.coming) if seen < _FULL_GAIN * gain]
+        first = faint[-1] + 1 if faint else 0
+        full = self.coming[min(first, len(self.coming) - 1)][0]
+        # Frames before the first one measured belong to the fade, too faint as they are.
+        self.full_start_frame = full.frame_index if first else self.start_frame
+        if self.before is not None:
+            self.crossings.append(Crossing(self.before, full.picture.crop(self.surroundings)))
+        self.coming = []
+        self.before = None
 
 
 class Timeline:
@@ -185,7 +218,7 @@ class Timeline:
         if self._history and self._history[-1].frame_index > self._sampled_frame:
             self._sample(self._history[-1])
         for track in self._tracks:
-            self._end(track, end_frame, end_seconds)
+            self._end(track, end_frame, end_seconds, end_frame)
         self._tracks.clear()
         self._history.clear()
 
@@ -223,7 +256,21 @@ class Timeline:
         margin = round(0.35 * rect.line_height) + 8
         grown = rect.grow(margin, moment.picture.bounds)
         sample_rect = Rect(grown.x0 // 2 * 2, grown.y0 // 2 * 2, grown.x1, grown.y1)
-        track = _Track(strokes, line.score, start_frame, start_seconds, moment, sample_rect)
+        surroundings = _surroundings(rect, moment.picture.bounds)
+        before = self._moment(start_frame - 1)
+        track = _Track(
+            strokes=strokes,
+            score=line.score,
+            start_frame=start_frame,
+            start_seconds=start_seconds,
+            last=moment,
+            sample_rect=sample_rect,
+            surroundings=surroundings,
+            coming=[*reversed(walk.steps), (moment, 1.0)],
+            before=None if before is None else before.picture.crop(surroundings),
+            full_start_frame=start_frame,
+            full=moment,
+        )
         track.keep_sample(moment.picture)
         self._tracks.append(track)
 
@@ -231,9 +278,11 @@ class Timeline:
         """Return whether the text is still there; where not, find its last frame and end it."""
         correlation, gain = track.strokes.compare(moment.picture)
         if correlation > _PRESENT_CORRELATION and self._is_wanted(track.strokes.rect, moment.seconds):
+            self._settle(track, gain)
             # A text caught while it fades in would else be compared with its own faint beginning.
-            if gain > 0.5:
+            if gain > _FULL_GAIN:
                 track.strokes.learn(moment.picture)
+                track.full = moment
             track.keep_sample(moment.picture)
             track.last = moment
             track.is_covered = False
@@ -243,17 +292,48 @@ class Timeline:
             if later.frame_index <= track.last.frame_index:
                 continue
             if not self._is_wanted(track.strokes.rect, later.seconds):
-                self._end(track, later.frame_index, later.seconds)
+                self._end(track, later.frame_index, later.seconds, later.frame_index)
                 return False
             if not walk.goes_on(later):
                 unseen = walk.frames_unseen
-                self._end(track, later.frame_index + unseen, later.seconds + unseen * walk.seconds_per_frame)
+                end_frame = later.frame_index + unseen
+                full = self._gone(track, walk, end_frame)
+                self._end(track, end_frame, later.seconds + unseen * walk.seconds_per_frame, full)
                 return False
         track.last = moment
         track.is_covered = walk.is_covered
         return True
 
-    def _end(self, track: _Track, end_frame: int, end_seconds: float) -> None:
+    def _settle(self, track: _Track, gain: float) -> None:
+        if track.coming and track.coming[-1][1] < _FULL_GAIN * gain:
+            # It was detected before it had come in full.
+            detected = track.coming[-1][0].frame_index
+            later = [moment for moment in self._history if moment.frame_index > detected]
+            track.coming += [(moment, track.strokes.compare(moment.picture)[1]) for moment in later]
+        track.settle(gain)
+
+    def _gone(self, track: _Track, walk: _Walk, end_frame: int) -> int:
+        """Note what the band looks like without a text that went; return the end of the frames that have it full."""
+        full = track.full
+        gains = {step.frame_index: gain for step, gain in walk.steps}
+        for moment in self._history:
+            if full.frame_index < moment.frame_index <= walk.last.frame_index:
+                gain = gains.get(moment.frame_index) or track.strokes.compare(moment.picture)[1]
+                if gain < _FULL_GAIN:
+                    break
+                full = moment
+        without = self._moment(end_frame)
+        if without is not None and not walk.is_covered:
+            place = track.surroundings
+            track.crossings.append(Crossing(without.picture.crop(place), full.picture.crop(place)))
+        # Where nothing was seen of a fade, there was none.
+        return full.frame_index + 1
+
+    def _moment(self, frame_index: int) -> Moment | None:
+        return next((moment for moment in self._history if moment.frame_index == frame_index), None)
+
+    def _end(self, track: _Track, end_frame: int, end_seconds: float, full_end_frame: int) -> None:
+        track.settle(1.0)
         self._on_ended(
             TrackedLine(
                 rect=track.strokes.rect,
@@ -261,8 +341,12 @@ class Timeline:
                 end_frame=end_frame,
                 start_seconds=track.start_seconds,
                 end_seconds=end_seconds,
+                full_start_frame=track.full_start_frame,
+                full_end_frame=full_end_frame,
                 sample_rect=track.sample_rect,
                 samples=tuple(track.samples),
+                surroundings=track.surroundings,
+                crossings=tuple(track.crossings),
                 score=track.score,
             )
         )
@@ -275,6 +359,8 @@ class _Walk:
         self._strokes = strokes
         self._beside = beside
         self._gains = [1.0]
+        #: The frames gone through, nearest first, and the contrast of the text in each.
+        self.steps: list[tuple[Moment, float]] = []
         #: Whether another text was set over this one, of which only a part was still to be seen.
         self.is_covered = False
         self.last = start
@@ -287,6 +373,7 @@ class _Walk:
         if correlation <= _PRESENT_CORRELATION and not fades:
             return self._shows_beside(moment)
         self._gains = [self._gains[-1], gain]
+        self.steps.append((moment, gain))
         self.seconds_per_frame = abs(moment.seconds - self.last.seconds)
         self.last = moment
         return True
@@ -308,3 +395,13 @@ class _Walk:
         if self._gains[-1] > _FADED_GAIN or step <= 0:
             return 0
         return min(_MAX_FRAMES_UNSEEN, max(0, round(self._gains[-1] / step) - 1))
+
+
+def _surroundings(rect: Rect, bounds: Rect) -> Rect:
+    """Return the part of the band in which a plate behind a line may lie: as long as it gets, and some lines high."""
+    reach = round(_SURROUNDINGS * rect.line_height)
+    if rect.width >= rect.height:
+        grown = Rect(0, rect.y0 - reach, bounds.x1, rect.y1 + reach).meet(bounds)
+    else:
+        grown = Rect(rect.x0 - reach, 0, rect.x1 + reach, bounds.y1).meet(bounds)
+    return Rect(grown.x0 // 2 * 2, grown.y0 // 2 * 2, grown.x1, grown.y1)

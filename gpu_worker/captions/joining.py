@@ -1,0 +1,240 @@
+"""What the lines of a video come to as captions: pieces joined, strays dropped, lines of one caption stacked."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.detection import CaptionEvent, Plate
+from gpu_worker.captions.band import Rect
+
+#: A caption that can be read stands this long; what is shorter counts only where other captions stand.
+_MIN_SECONDS = 0.6
+#: Shorter than this is a flash of the detector.
+_MIN_FRAMES = 2
+#: Lines of one caption come and go together, give or take this many frames.
+_TOGETHER_FRAMES = 2
+_SAME_TEXT_RATIO = 0.8
+#: Two lines stand on one plate if what was found of it for each agrees so far: share of the area, and opacity.
+_SAME_PLATE_SHARE = 0.8
+_SAME_PLATE_OPACITY = 0.12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Caption:
+    """One line, or several joined, in coded pixels; ``mask`` is (h, w), 0 or 255, the size of ``rect``.
+
+    ``letters`` is where the text stands: without what lies behind it.
+    """
+
+    rect: Rect
+    letters: Rect
+    mask: NDArray[np.uint8]
+    start_frame: int
+    end_frame: int
+    start_seconds: float
+    end_seconds: float
+    text: str
+    confidence: float
+    line_height: int
+    plate: Plate | None = None
+
+    @property
+    def duration_seconds(self) -> float:
+        """Time on screen."""
+        return self.end_seconds - self.start_seconds
+
+
+def trimmed(caption: Caption) -> Caption:
+    """Shrink a caption's rectangle to its mask."""
+    rows, columns = np.nonzero(caption.mask)
+    y0, y1 = int(rows.min()), int(rows.max()) + 1
+    x0, x1 = int(columns.min()), int(columns.max()) + 1
+    rect = Rect(caption.rect.x0 + x0, caption.rect.y0 + y0, caption.rect.x0 + x1, caption.rect.y0 + y1)
+    return replace(caption, rect=rect, mask=caption.mask[y0:y1, x0:x1])
+
+
+def _filled(caption: Caption, rect: Rect) -> Caption:
+    return covering(caption, rect, np.full((rect.height, rect.width), 255, np.uint8))
+
+
+def covering(caption: Caption, rect: Rect, mask: NDArray[np.uint8]) -> Caption:
+    """Return the caption with a mask at ``rect`` added to its own."""
+    whole = caption.rect.join(rect)
+    both = np.zeros((whole.height, whole.width), np.uint8)
+    for part, covered in ((caption.rect, caption.mask), (rect, mask)):
+        both[part.shifted(-whole.x0, -whole.y0).slices] |= covered
+    return replace(caption, rect=whole, mask=both)
+
+
+def _merged(first: Caption, second: Caption, text: str) -> Caption:
+    return replace(
+        covering(first, second.rect, second.mask),
+        letters=first.letters.join(second.letters),
+        plate=_common_plate(first, second),
+        start_frame=min(first.start_frame, second.start_frame),
+        end_frame=max(first.end_frame, second.end_frame),
+        start_seconds=min(first.start_seconds, second.start_seconds),
+        end_seconds=max(first.end_seconds, second.end_seconds),
+        text=text,
+        confidence=min(first.confidence, second.confidence)
+        if first.text and second.text
+        else max(first.confidence, second.confidence),
+    )
+
+
+def joined(captions: list[Caption], frame_count: int) -> list[Caption]:
+    """Return the captions that the found lines come to, in any order."""
+    # Flashes go before pieces are joined, or a text that moves on would seem to stand.
+    lasting = [item for item in captions if not _is_flash(item, frame_count) or _is_cut_off(item, frame_count)]
+    return _each_plate_once(_stacked(_without_strays(_continued(lasting), frame_count)))
+
+
+def _continued(captions: list[Caption]) -> list[Caption]:
+    """Join the pieces of a caption that a hard cut behind it has split."""
+    whole: list[Caption] = []
+    for caption in sorted(captions, key=lambda item: item.start_frame):
+        for position, earlier in enumerate(whole):
+            gap = caption.start_frame - earlier.end_frame
+            overlap = earlier.letters.meet(caption.letters).area / min(earlier.letters.area, caption.letters.area)
+            if abs(gap) <= _TOGETHER_FRAMES and overlap > 0.7 and _same_text(earlier.text, caption.text):
+                longer = max(earlier, caption, key=lambda item: item.confidence)
+                whole[position] = _merged(earlier, caption, longer.text)
+                break
+        else:
+            whole.append(caption)
+    return whole
+
+
+def _common_plate(first: Caption, second: Caption) -> Plate | None:
+    """Return the plate of two captions that are one; where only one of them shows it, the other stands on it too."""
+    plates = [caption.plate for caption in (first, second) if caption.plate is not None]
+    if not plates:
+        return None
+    larger = max(plates, key=lambda plate: plate.box.width * plate.box.height)
+    starts, ends = ([getattr(plate, name) for plate in plates] for name in ("start_frame", "end_frame"))
+    if min(first.end_frame, second.end_frame) > max(first.start_frame, second.start_frame) + _TOGETHER_FRAMES:
+        return larger.model_copy(update={"start_frame": max(starts), "end_frame": min(ends)})
+    earlier, later = sorted((first, second), key=lambda caption: caption.start_frame)
+    return larger.model_copy(
+        update={
+            "start_frame": earlier.start_frame if earlier.plate is None else earlier.plate.start_frame,
+            "end_frame": later.end_frame if later.plate is None else later.plate.end_frame,
+        }
+    )
+
+
+def _same_plate(first: Plate, second: Plate) -> bool:
+    """Tell whether what was found for two lines is one plate: for one of them it may end where the other is written."""
+    a, b = Rect.of_box(first.box), Rect.of_box(second.box)
+    return (
+        a.meet(b).area >= _SAME_PLATE_SHARE * min(a.area, b.area)
+        and abs(first.opacity - second.opacity) <= _SAME_PLATE_OPACITY
+    )
+
+
+def _each_plate_once(captions: list[Caption]) -> list[Caption]:
+    """Leave a plate that several captions stand on with the one that stands longest, and fill where plates overlap."""
+    done: list[Caption] = []
+    for caption in sorted(captions, key=lambda item: item.start_frame - item.end_frame):
+        left = caption
+        for longer in done:
+            if longer.plate is not None:
+                left = _beside(left, longer.plate)
+        done.append(left)
+    return done
+
+
+def _beside(caption: Caption, plate: Plate) -> Caption:
+    """Return the caption so that no pixel is worked out for its plate and for another one's."""
+    own = caption.plate
+    if own is None or own.end_frame <= plate.start_frame or plate.end_frame <= own.start_frame:
+        return caption
+    common = Rect.of_box(own.box).meet(Rect.of_box(plate.box))
+    if common.area == 0:
+        return caption
+    if not _same_plate(own, plate):
+        return _filled(caption, common)
+    if plate.start_frame <= own.start_frame and own.end_frame <= plate.end_frame:
+        return replace(caption, plate=None)
+    return replace(_filled(caption, Rect.of_box(own.box)), plate=None)
+
+
+def _same_text(first: str, second: str) -> bool:
+    return bool(first) and SequenceMatcher(None, first, second).ratio() >= _SAME_TEXT_RATIO
+
+
+def _without_strays(captions: list[Caption], frame_count: int) -> list[Caption]:
+    """Drop what flashes up where no other caption stands: text that moves with the scene.
+
+    How long a caption at the video's first or last frame stands cannot be told: it stays if it can be read. Of a single
+    frame even that says nothing, unless it is all there is.
+    """
+    steady = [
+        caption
+        for caption in captions
+        if caption.duration_seconds >= _MIN_SECONDS
+        or (_is_cut_off(caption, frame_count) and not _is_flash(caption, frame_count))
+    ]
+    return steady + [
+        caption
+        for caption in captions
+        if caption not in steady and any(_stands_like(caption, other) for other in steady)
+    ]
+
+
+def _is_flash(caption: Caption, frame_count: int) -> bool:
+    return caption.end_frame - caption.start_frame < _MIN_FRAMES < frame_count
+
+
+def _is_cut_off(caption: Caption, frame_count: int) -> bool:
+    return bool(caption.text) and (caption.start_frame == 0 or caption.end_frame >= frame_count)
+
+
+def _stands_like(caption: Caption, other: Caption) -> bool:
+    """Tell whether two captions share a place: the same lines of the picture and about the same size of type."""
+    shared = min(caption.letters.y1, other.letters.y1) - max(caption.letters.y0, other.letters.y0)
+    return shared > 0.6 * caption.letters.height and 0.6 < caption.line_height / other.line_height < 1.6
+
+
+def _stacked(captions: list[Caption]) -> list[Caption]:
+    """Join lines that come and go together, one above the other, to one caption."""
+    blocks: list[Caption] = []
+    for caption in sorted(captions, key=lambda item: (item.letters.y0, item.letters.x0)):
+        for position, block in enumerate(blocks):
+            together = (
+                abs(block.start_frame - caption.start_frame) <= _TOGETHER_FRAMES
+                and abs(block.end_frame - caption.end_frame) <= _TOGETHER_FRAMES
+            )
+            gap = max(caption.letters.y0 - block.letters.y1, block.letters.y0 - caption.letters.y1)
+            beside = min(caption.letters.x1, block.letters.x1) > max(caption.letters.x0, block.letters.x0)
+            apart = block.plate and caption.plate and not _same_plate(block.plate, caption.plate)
+            if together and beside and not apart and gap < max(block.line_height, caption.line_height):
+                text = "\n".join(part for part in (block.text, caption.text) if part)
+                blocks[position] = _merged(block, caption, text)
+                break
+        else:
+            blocks.append(caption)
+    return blocks
+
+
+def to_event(index: int, caption: Caption) -> CaptionEvent:
+    """Return a caption as the detection holds it."""
+    _, png = cv2.imencode(".png", caption.mask)
+    return CaptionEvent(
+        index=index,
+        start_frame=caption.start_frame,
+        end_frame=caption.end_frame,
+        start_seconds=caption.start_seconds,
+        end_seconds=caption.end_seconds,
+        box=caption.rect.to_box(),
+        mask_png=base64.b64encode(png.tobytes()).decode("ascii"),
+        plate=caption.plate,
+        text=caption.text,
+        confidence=caption.confidence,
+    )
