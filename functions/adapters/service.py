@@ -12,6 +12,7 @@ import boto3
 from botocore.config import Config
 
 from adapters.access_keys import AccessKeys
+from adapters.admission import Admission
 from adapters.authentication import Authentication
 from adapters.callback_delivery import CallbackDelivery, CallbackQueue
 from adapters.callbacks import Callbacks
@@ -124,11 +125,12 @@ class Service:
             self._settings.job_queue,
         )
         slots = JobSlots(self._client("dynamodb"), self._settings.access_keys_table, self.jobs)
+        admission = Admission(slots, self.usage, self._clock)
         return Submission(
             self.jobs,
             self.media,
             executions,
-            slots,
+            admission,
             self._fetcher,
             self.templates,
             self.callbacks,

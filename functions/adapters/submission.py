@@ -15,12 +15,13 @@ from domain.failure import INTERNAL_ERROR
 from domain.inbox import request_from_metadata
 from domain.job import Job, JobError, JobRequest, JobStatus, ObjectRef
 from domain.origin import Origin
+from domain.template import TemplateKind
 
 if TYPE_CHECKING:
+    from adapters.admission import Admission
     from adapters.callbacks import Callbacks
     from adapters.executions import Executions
     from adapters.job_end import JobEnd
-    from adapters.job_slots import JobSlots
     from adapters.jobs_table import JobsTable
     from adapters.media_bucket import MediaBucket
     from adapters.source_fetcher import SourceFetcher
@@ -39,7 +40,7 @@ class Submission:
     jobs: JobsTable
     media: MediaBucket
     executions: Executions
-    slots: JobSlots
+    admission: Admission
     fetcher: SourceFetcher
     templates: Templates
     callbacks: Callbacks
@@ -68,7 +69,7 @@ class Submission:
             source_object=self._check_source(request, owner),
         )
         if quota is not None:
-            self.slots.take(quota, job.job_id)
+            self.admission.admit(quota, owner, job.job_id)
         self.jobs.put_new(job)
         try:
             self.executions.start(job.job_id, fetch=job.source_object is None)
@@ -93,8 +94,11 @@ class Submission:
         try:
             found = self.media.head(ref)
             limits.check_size(found.size_bytes)
-            request = request_from_metadata(f"s3://{ref.bucket}/{ref.key}", found.metadata)
-            job = job.model_copy(update={"request": request})
+            default = self.templates.default(TemplateKind.CAPTION, owner)
+            request = request_from_metadata(
+                f"s3://{ref.bucket}/{ref.key}", found.metadata, None if default is None else default.template_id
+            )
+            job = job.model_copy(update={"request": self.templates.fill_in(request, owner)})
         except SmartEraseError as error:
             failure = {"error": JobError(code=error.code, message=error.message), "finished_at": now}
             job = job.model_copy(update={"status": JobStatus.FAILED, **failure})

@@ -1,6 +1,6 @@
 """A job from an object's metadata: how on_upload reads what to do with a file that lands under ``inbox/``.
 
-The keys, as S3 holds them (``aws s3 cp clip.mp4 s3://BUCKET/inbox/ --metadata erase=captions,upscale=2``):
+The keys, as S3 holds them (``aws s3 cp clip.mp4 s3://BUCKET/inbox/OWNER/ --metadata erase=captions,upscale=2``):
 
 ========================  ==============================================================================
 ``erase``                 ``captions``
@@ -10,10 +10,12 @@ The keys, as S3 holds them (``aws s3 cp clip.mp4 s3://BUCKET/inbox/ --metadata e
 ``everything``            ``true``: all of each region goes, without looking for captions
 ``upscale``               ``2``
 ``bitrate-mbps``          1-100, default 10
+``template``              ID of a template for the erase
 ``name``, ``user-data``   as in ``POST /v1/jobs``
 ========================  ==============================================================================
 
-Other keys are left alone: copy tools add their own.
+An object that asks for nothing gets its owner's default template for captions. Other keys are left alone: copy tools
+add their own.
 """
 
 from __future__ import annotations
@@ -29,14 +31,16 @@ from domain.job import JobRequest
 _NEEDS_ERASE = ("quality", "region", "keep", "everything")
 _NEEDS_UPSCALE = ("bitrate-mbps",)
 #: Every key that is read.
-METADATA_KEYS = ("erase", *_NEEDS_ERASE, "upscale", *_NEEDS_UPSCALE, "name", "user-data")
+METADATA_KEYS = ("erase", *_NEEDS_ERASE, "upscale", *_NEEDS_UPSCALE, "template", "name", "user-data")
 
 
-def request_from_metadata(s3_uri: str, metadata: Mapping[str, str]) -> JobRequest:
+def request_from_metadata(s3_uri: str, metadata: Mapping[str, str], default_template: str | None) -> JobRequest:
     """Read the request for the object at ``s3_uri`` from its user metadata.
 
+    ``default_template`` is the ID of the owner's default template, for an object that asks for nothing.
+
     Raises:
-        InvalidRequestError: neither ``erase`` nor ``upscale`` is given, a value breaks a rule, or a setting belongs
+        InvalidRequestError: nothing is asked for and there is no default, a value breaks a rule, or a setting belongs
             to a function that was not asked for.
     """
     given = {key.lower(): value.strip() for key, value in metadata.items() if key.lower() in METADATA_KEYS}
@@ -44,12 +48,18 @@ def request_from_metadata(s3_uri: str, metadata: Mapping[str, str]) -> JobReques
         for setting in settings:
             if setting in given and function not in given:
                 raise InvalidRequestError(f"metadata {setting} has a meaning only with {function}", field=setting)
-    if "erase" not in given and "upscale" not in given:
-        raise InvalidRequestError(
-            "the object's metadata ask for nothing; give erase=captions, upscale=2 or both", field="erase"
-        )
+    template = given.get("template")
+    if not given.keys() & {"erase", "upscale", "template"}:
+        template = default_template
+        if template is None:
+            raise InvalidRequestError(
+                "the object's metadata ask for nothing, and no template is the default for captions;"
+                " give erase=captions, upscale=2, both, or template=ID",
+                field="erase",
+            )
     document: dict[str, Any] = {
         "source": {"s3_uri": s3_uri},
+        "template_id": template,
         "erase": _erase(given),
         "upscale": _upscale(given),
         "name": given.get("name"),

@@ -15,7 +15,11 @@ import list_jobs
 from adapters.service import current_service
 from domain.access import Caller, Quota, Scope
 from domain.errors import TooManyJobsInFlightError
-from domain.job import JobStatus
+from domain.job import JobStatus, ResultFacts, SourceFacts
+
+
+FACTS = SourceFacts(size_bytes=5, container="mp4", video_codec="h264", pixel_format="yuv420p", width=640, height=360)
+MINUTE = ResultFacts(nothing_found=False, width=640, height=360, duration_seconds=60, frame_count=1500)
 
 
 @pytest.fixture
@@ -156,7 +160,7 @@ def test_jobs_in_flight_are_limited_and_ended_ones_make_room(deployment, call, r
 
 def test_racing_requests_do_not_exceed_the_slots(deployment):
     caller = deployment.new_caller("default", jobs_in_flight=5)
-    slots = current_service().submission.slots
+    slots = current_service().submission.admission.slots
     jobs = [f"job-{number}" for number in range(40)]
     recorded_as_running = frozenset(jobs)
 
@@ -186,3 +190,21 @@ def test_another_tenant_s_job_is_not_there(deployment, call, recorded):
     answer = call(get_job, event, caller=deployment.new_caller("acme"))
     assert (answer.status, answer.body["code"]) == (404, "JobNotFound")
     assert current_service().jobs.get(job_id).status is JobStatus.QUEUED
+
+
+def test_the_minutes_of_a_month_are_limited_and_begin_anew(deployment, call, recorded):
+    deployment.clock.now = deployment.clock.now.replace(day=15)
+    caller = deployment.new_caller("default", minutes_per_month=1)
+    job_id = submit(deployment, call, recorded, caller).body["job_id"]
+    service = current_service()
+    service.jobs.start(job_id, FACTS, deployment.clock())
+    service.jobs.succeed(job_id, {}, MINUTE, deployment.clock())
+    service.usage.record(service.jobs.get(job_id))
+    deployment.clock.advance(minutes=2)
+
+    refused = submit(deployment, call, recorded, caller)
+    assert (refused.status, refused.body["code"]) == (429, "MinutesUsedUp")
+    assert submit(deployment, call, recorded, deployment.caller).status == 202
+
+    deployment.clock.advance(days=20)
+    assert submit(deployment, call, recorded, caller).status == 202

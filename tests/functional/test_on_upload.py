@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 import on_upload
+from adapters.service import current_service
 from domain.job import JobStatus
+from domain.template import CaptionTemplate
 
 
 @pytest.fixture
@@ -116,3 +118,30 @@ def test_an_object_that_is_gone_makes_a_failed_job(deployment, recorded):
     error = deployment.serve().jobs.get(answer["job_id"]).error
     assert error is not None
     assert error.code == "SourceNotFound"
+
+
+def test_an_object_that_asks_for_nothing_gets_its_owner_s_default_template(deployment, land):
+    templates = current_service().templates
+    regions = [{"x": 0, "y": 0.1, "width": 1, "height": 0.3}]
+    settings = {"captions": {"regions": regions}, "quality": "premium"}
+    draft = CaptionTemplate.model_validate({"kind": "caption", "name": "film", "settings": settings})
+    template_id = templates.create(draft, "acme").template_id
+    templates.set_default(template_id, "acme")
+
+    for metadata in ({}, {"template": template_id}):
+        job = current_service().jobs.get(land(metadata, key="inbox/acme/clip.mp4")["job_id"])
+        assert (job.owner, job.status) == ("acme", JobStatus.QUEUED)
+        assert job.request is not None
+        assert job.request.erase is not None
+        assert (job.request.erase.quality, job.request.erase.captions.regions[0].y) == ("premium", 0.1)
+
+    for metadata in ({}, {"template": template_id}):
+        # Somebody else's default, and somebody else's template.
+        job = current_service().jobs.get(land(metadata, key="inbox/other/clip.mp4")["job_id"])
+        assert (job.owner, job.status) == ("other", JobStatus.FAILED)
+
+
+@pytest.mark.parametrize("key", ["inbox/clip.mp4", "inbox/", "inbox/acme/", "inbox/acme/folder/", "inbox/ACME/a.mp4"])
+def test_what_lies_in_nobody_s_inbox_is_ignored(deployment, land, key):
+    assert land({"upscale": "2"}, key=key) == {"ignored": key}
+    assert deployment.executions() == []
