@@ -39,14 +39,17 @@ _METHODS = {Quality.NORMAL: Method.NORMAL, Quality.PREMIUM: Method.PREMIUM}
 class EraseReport:
     """What the fill did; complete once the iterator is exhausted. Pixels are luma pixels, summed over frames.
 
-    ``captions`` are by the events' index. ``outside_difference`` is the largest change, in levels, of a sample that no
-    mask covers; ``review_seconds`` is the part of ``seconds`` that the second look took, refilling included.
+    ``pixels_seen_through`` lay behind translucent plates and were worked out from what came through; they are not among
+    the masked. ``captions`` are by the events' index. ``outside_difference`` is the largest change, in levels, of a
+    sample that no mask covers; ``review_seconds`` is the part of ``seconds`` that the second look took, refilling
+    included.
     """
 
     frames: int = 0
     frames_changed: int = 0
     pixels_masked: int = 0
     pixels_from_frames: int = 0
+    pixels_seen_through: int = 0
     outside_difference: int = 0
     seconds: float = 0.0
     review_seconds: float = 0.0
@@ -199,6 +202,7 @@ def _count(report: EraseReport, results: list[dict[int, Done]]) -> None:
             masked, revealed = done.pixels
             report.pixels_masked += masked
             report.pixels_from_frames += revealed
+            report.pixels_seen_through += done.pixels_seen_through
             for index, (of_caption, revealed_of_caption) in done.pixels_of.items():
                 caption = report.captions.setdefault(index, CaptionFill())
                 caption.frames += 1

@@ -8,16 +8,20 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 import cv2
+import numpy as np
 
 from domain.detection import Box
 from gpu_worker.fill.chunk import Filled, Surroundings, fill_chunk
 from gpu_worker.fill.learned import LearnedFill
 from gpu_worker.fill.motion import MotionEstimator, PairMotion, View
-from gpu_worker.fill.windows import Occlusion, Window
+from gpu_worker.fill.plate import leaves_no_edge, plate_pixels, seen_through
+from gpu_worker.fill.windows import Occlusion, Window, shrunk
 from gpu_worker.video.frame import Frame, Patch, Plane
 
 #: Frames without caption on each side of a caption that lend their pixels: one shows all, a few outvote its noise.
 LEND_FRAMES = 3
+#: Frames by which it is decided what is done about a plate.
+_JUDGED_FRAMES = 4
 
 
 class Method(Enum):
@@ -34,12 +38,14 @@ class Done:
 
     ``pixels`` are masked and, of these, revealed; ``pixels_of`` the same of each caption, by its index.
     ``outside_difference`` is the largest change, in levels, of a sample that no mask covers: 0, or something is wrong.
+    ``pixels_seen_through`` were worked out from what came through a plate; no mask covers them.
     """
 
     patch: Patch
     pixels: tuple[int, int]
     pixels_of: dict[int, tuple[int, int]]
     outside_difference: int
+    pixels_seen_through: int
 
 
 @dataclass(slots=True, eq=False)
@@ -57,6 +63,8 @@ class Lane:
     motions: dict[int, PairMotion] = field(default_factory=dict)
     #: The last frame filled, which lends the pixels that were revealed before it.
     carried: tuple[int, Surroundings] | None = None
+    #: Captions, by index, of whose plates it is known whether they are looked through.
+    judged_plates: set[int] = field(default_factory=set)
 
     def forget_before(self, frame_index: int) -> None:
         """Let go of what only earlier frames need."""
@@ -83,6 +91,7 @@ def open_lane(window: Window, method: Method, pool: Executor, learned: LearnedFi
 def fill_lane(lane: Lane, before: list[Frame], window: list[Frame], positions: Iterable[int]) -> dict[int, Done]:
     """Fill one window on those ``positions`` of the frames looked at that have a caption; the result is by position."""
     done: dict[int, Done] = {}
+    _judge_plates(lane, [*before, *window])
     active = [position for position in positions if lane.window.is_active(window[position].index)]
     for run in _runs(active):
         cut_frames, first = _with_lenders(lane, before, window, run)
@@ -95,6 +104,27 @@ def fill_lane(lane: Lane, before: list[Frame], window: list[Frame], positions: I
     return done
 
 
+def _judge_plates(lane: Lane, frames: list[Frame]) -> None:
+    """Decide for each plate that comes into sight whether it is looked through or filled: what leaves its edge is."""
+    window = lane.window
+    events = {event.index: event for frame in frames for event in window.events_at(frame.index)}
+    for event in events.values():
+        plate = event.plate
+        if plate is None or event.index in lane.judged_plates:
+            continue
+        shown = [frame for frame in frames if plate.start_frame <= frame.index < plate.end_frame]
+        if not shown:
+            continue
+        lane.judged_plates.add(event.index)
+        hidden, box = Occlusion(window.mask_of(event)), window.within(plate.box)
+        pictures = []
+        for frame in shown[:: max(1, len(shown) // _JUDGED_FRAMES)]:
+            planes = _cut((frame.y, frame.u, frame.v), window.surroundings)
+            pictures.append((planes, seen_through(planes, plate, box, hidden, frame.bit_depth)))
+        if not leaves_no_edge(pictures, box, hidden, shown[0].bit_depth):
+            window.fill_plate_of(event)
+
+
 def _done(window: Window, frame: Frame, filled: Filled) -> Done:
     occlusion = filled.surroundings.occlusion
     pixels_of = {}
@@ -102,13 +132,18 @@ def _done(window: Window, frame: Frame, filled: Filled) -> Done:
         mask = window.mask_of(event)
         pixels_of[event.index] = int(mask.sum()), int((mask & filled.revealed).sum())
     pixels = int(occlusion.mask.sum()), int((occlusion.mask & filled.revealed).sum())
-    untouched = (~occlusion.mask, ~occlusion.chroma_mask, ~occlusion.chroma_mask)
+    behind = np.zeros(occlusion.mask.shape, dtype=bool)
+    for plate in window.plates_at(frame.index):
+        behind |= plate_pixels(occlusion.mask.shape, window.within(plate.box))
+    chroma = ~(occlusion.chroma_mask | shrunk(behind, 2))
+    untouched = (~(occlusion.mask | behind), chroma, chroma)
     source = _cut((frame.y, frame.u, frame.v), window.surroundings)
     changes = [
         int(cv2.absdiff(old, new)[same].max(initial=0))
         for old, new, same in zip(source, filled.surroundings.planes, untouched, strict=True)
     ]
-    return Done(_patch(window, filled.surroundings), pixels, pixels_of, max(changes))
+    seen_through = int((behind & ~occlusion.mask).sum())
+    return Done(_patch(window, filled.surroundings), pixels, pixels_of, max(changes), seen_through)
 
 
 def _runs(positions: list[int]) -> list[range]:
@@ -186,7 +221,10 @@ def _cut(planes: tuple[Plane, Plane, Plane], box: Box) -> tuple[Plane, Plane, Pl
 
 def _surroundings(window: Window, frame: Frame) -> Surroundings:
     planes = _cut((frame.y, frame.u, frame.v), window.surroundings)
-    return Surroundings(*planes, frame.bit_depth, window.occlusion(frame.index))
+    occlusion = window.occlusion(frame.index)
+    for plate in window.plates_at(frame.index):
+        planes = seen_through(planes, plate, window.within(plate.box), occlusion, frame.bit_depth)
+    return Surroundings(*planes, frame.bit_depth, occlusion)
 
 
 def _patch(window: Window, filled: Surroundings) -> Patch:

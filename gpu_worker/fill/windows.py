@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.detection import Box, CaptionEvent
+from domain.detection import Box, CaptionEvent, Plate
 
 #: Frame around a window from which motion and colour are taken: share of the frame's shorter side, and its least.
 _CONTEXT_SHARE = 1 / 12
@@ -245,7 +245,8 @@ class Window:
         )
         self._frame_size = width, height
         self._events = tuple(event for event in events if _inside(event.box, box))
-        self._occlusions: dict[tuple[int, ...], Occlusion] = {}
+        self._occlusions: dict[tuple[tuple[int, bool], ...], Occlusion] = {}
+        self._opaque: set[int] = set()
 
     def is_active(self, frame_index: int) -> bool:
         """Tell whether any caption of the window is on screen."""
@@ -258,20 +259,44 @@ class Window:
     def with_event(self, event: CaptionEvent) -> Window:
         """Return the window with ``event`` in the place of the one that has its index."""
         events = tuple(event if old.index == event.index else old for old in self._events)
-        return Window(self.box, events, *self._frame_size)
+        window = Window(self.box, events, *self._frame_size)
+        window._opaque |= self._opaque
+        return window
 
     def mask_of(self, event: CaptionEvent) -> NDArray[np.bool_]:
         """Return what one caption covers of the surroundings, (h, w)."""
-        return self._occlusion_of((self._events.index(event),)).mask
+        return self._occlusion_of(((self._events.index(event), False),)).mask
 
     def occlusion(self, frame_index: int) -> Occlusion:
-        """Return what is covered in one frame."""
+        """Return what is covered in one frame: captions, and plates that are not looked through."""
         active = tuple(
-            number for number, event in enumerate(self._events) if event.start_frame <= frame_index < event.end_frame
+            (number, event.plate is not None and not self._is_clear(event, frame_index))
+            for number, event in enumerate(self._events)
+            if event.start_frame <= frame_index < event.end_frame
         )
         return self._occlusion_of(active)
 
-    def _occlusion_of(self, active: tuple[int, ...]) -> Occlusion:
+    def plates_at(self, frame_index: int) -> tuple[Plate, ...]:
+        """Return the plates that are looked through in one frame, those of the captions on screen."""
+        events = self.events_at(frame_index)
+        return tuple(event.plate for event in events if event.plate is not None and self._is_clear(event, frame_index))
+
+    def fill_plate_of(self, event: CaptionEvent) -> None:
+        """Have a caption's plate filled from now on, not looked through."""
+        self._opaque.add(event.index)
+
+    def within(self, box: Box) -> Box:
+        """Return a box of the frame as it lies in the surroundings."""
+        x, y = self.surroundings.x0, self.surroundings.y0
+        return Box(x0=box.x0 - x, y0=box.y0 - y, x1=box.x1 - x, y1=box.y1 - y)
+
+    def _is_clear(self, event: CaptionEvent, frame_index: int) -> bool:
+        plate = event.plate
+        if plate is None or event.index in self._opaque:
+            return False
+        return plate.start_frame <= frame_index < plate.end_frame
+
+    def _occlusion_of(self, active: tuple[tuple[int, bool], ...]) -> Occlusion:
         if active not in self._occlusions:
             # Only neighbours in time ask for the same set again: the oldest goes, so that memory stays bounded.
             while len(self._occlusions) >= _REMEMBERED_OCCLUSIONS:
@@ -279,14 +304,20 @@ class Window:
             self._occlusions[active] = Occlusion(self._union(active))
         return self._occlusions[active]
 
-    def _union(self, active: tuple[int, ...]) -> NDArray[np.bool_]:
+    def _union(self, active: tuple[tuple[int, bool], ...]) -> NDArray[np.bool_]:
+        """``active`` are the captions' numbers, each with whether its plate is covered, too."""
         around = self.surroundings
         mask = np.zeros((around.height, around.width), dtype=bool)
-        for number in active:
+        for number, with_plate in active:
             event = self._events[number]
-            y, x = event.box.y0 - around.y0, event.box.x0 - around.x0
-            mask[y : y + event.box.height, x : x + event.box.width] |= decode_mask(event)
+            mask[_slices(self.within(event.box))] |= decode_mask(event)
+            if with_plate and event.plate is not None:
+                mask[_slices(self.within(event.plate.box))] = True
         return mask
+
+
+def _slices(box: Box) -> tuple[slice, slice]:
+    return slice(box.y0, box.y1), slice(box.x0, box.x1)
 
 
 def _inside(inner: Box, outer: Box) -> bool:
