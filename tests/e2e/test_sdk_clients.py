@@ -262,6 +262,70 @@ def test_another_tenant_s_job_is_not_there(mine: Clients, theirs: Clients, small
     mine.ice.cancel_iproduction_job(ice_models.CancelIProductionJobRequest(job_id=job_id))
 
 
+def test_templates_live_from_creation_to_deletion(mine: Clients, theirs: Clients, small: tuple[str, str]) -> None:
+    config = {"LimitRegion": [[0.0, 0.1, 1.0, 0.3]], "ModelId": "algo-video-detext-new"}
+    created = mine.ice.create_custom_template(
+        ice_models.CreateCustomTemplateRequest(name="drama", type=9, subtype=2, template_config=json.dumps(config))
+    ).body.custom_template
+    assert (created.template_name, created.subtype, created.is_default) == ("drama", "VideoDetext", False)
+    assert json.loads(created.template_config) == config
+    template_id = created.template_id
+    set_default = ice_models.SetDefaultCustomTemplateRequest(template_id=template_id)
+    assert mine.ice.set_default_custom_template(set_default).body.success is True
+    by_kind = ice_models.GetCustomTemplateRequest(type=9, subtype="2")
+    shown = mine.ice.get_custom_template(by_kind).body.custom_template
+    assert (shown.template_id, shown.subtype, shown.subtype_name) == (template_id, 2, "VideoDetext")
+    listing = ice_models.ListCustomTemplatesRequest(type="9", name="dra", order_by="CreationTime:Desc")
+    listed = mine.ice.list_custom_templates(listing).body
+    assert (listed.total, listed.custom_template_list[0].is_default) == (1, True)
+
+    job_id = submitted(mine, small[1], template_id=template_id)
+    assert queried(mine, job_id).template_id == template_id
+    mine.ice.cancel_iproduction_job(ice_models.CancelIProductionJobRequest(job_id=job_id))
+
+    by_id = ice_models.GetCustomTemplateRequest(template_id=template_id)
+    delete = ice_models.DeleteCustomTemplateRequest(template_id=template_id)
+    with refused("ResourceNotFound"):
+        theirs.ice.get_custom_template(by_id)
+    with refused("ResourceNotFound"):
+        theirs.ice.delete_custom_template(delete)
+    with refused("ResourceNotFound"):
+        theirs.ice.set_default_custom_template(set_default)
+    assert theirs.ice.list_custom_templates(ice_models.ListCustomTemplatesRequest(type="9")).body.total == 0
+
+    update = ice_models.UpdateCustomTemplateRequest(template_id=template_id, name="film")
+    assert mine.ice.update_custom_template(update).body.success is True
+    assert mine.ice.get_custom_template(by_id).body.custom_template.template_name == "film"
+    assert mine.ice.delete_custom_template(delete).body.success is True
+    with refused("ResourceNotFound"):
+        mine.ice.get_custom_template(by_id)
+
+
+def test_a_callback_is_set_and_read(mine: Clients, theirs: Clients) -> None:
+    request = ice_models.SetEventCallbackRequest(
+        callback_type="HTTP",
+        callback_url="https://example.com/hook",
+        event_type_list="AIProduceComplete",
+        auth_switch="on",
+        auth_key="Secret1234",
+    )
+    assert theirs.ice.set_event_callback(request).body.success is True
+    shown = theirs.ice.get_event_callback().body
+    assert (shown.callback_url, shown.auth_switch) == ("https://example.com/hook", "on")
+    with refused("ResourceNotFound"):
+        mine.ice.get_event_callback()
+
+
+def test_usage_is_told(mine: Clients, theirs: Clients) -> None:
+    now = int(time.time())
+    request = ice_models.DescribeMeterImsMpsAiUsageRequest(start_ts=now - 3600, end_ts=now + 60, interval=3600)
+    data = mine.ice.describe_meter_ims_mps_ai_usage(request).body.data
+    # The jobs of the tests above are a few seconds long: a minute that began.
+    assert data[0].type == "Product"
+    assert data[0].duration >= 1
+    assert not theirs.ice.describe_meter_ims_mps_ai_usage(request).body.data
+
+
 def test_who_cannot_show_the_key_s_secret_is_refused(service: RunningService) -> None:
     key_id, _, secret = new_key(service, "--owner", "acme", "--scope", "read").partition(".")
     with refused("SignatureDoesNotMatch"):

@@ -17,7 +17,6 @@ from domain.access import Caller, Quota, Scope
 from domain.errors import TooManyJobsInFlightError
 from domain.job import JobStatus, ResultFacts, SourceFacts
 
-
 FACTS = SourceFacts(size_bytes=5, container="mp4", video_codec="h264", pixel_format="yuv420p", width=640, height=360)
 MINUTE = ResultFacts(nothing_found=False, width=640, height=360, duration_seconds=60, frame_count=1500)
 
