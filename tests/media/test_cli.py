@@ -62,7 +62,7 @@ def test_erase_says_when_there_was_nothing_to_erase(rendered, tmp_path, capsys) 
         (["upscale", "source.mp4", "out.mp4", "--bitrate-mbps", "0"], "bitrate_mbps"),
         (["upscale", "source.mp4", "out.mp4", "--bitrate-mbps", "101"], "bitrate_mbps"),
         (["upscale", "source.mp4", "out.mp4", "--bitrate-mbps", "ten"], "--bitrate-mbps"),
-        (["upscale", "source.mp4", "out.mp4", "--model", "none"], "--model"),
+        (["upscale", "source.mp4", "out.mp4", "--model", "none"], "no upscaler called none"),
         (["erase", "source.mp4", "out.mp4", "--region", "0,0,1"], "X,Y,W,H"),
         (["erase", "source.mp4", "out.mp4", "--region", "0,0,1.5,1"], "width"),
         (["erase", "source.mp4", "out.mp4", "--region", "0.5,0,0.6,1"], "inside the frame"),
