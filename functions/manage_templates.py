@@ -24,7 +24,10 @@ router = new_router()
     status_code=HTTPStatus.CREATED,
     responses={
         201: {"description": "The template"},
-        **problems(HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+        # The same key again, when what it made was deleted meanwhile.
+        **problems(
+            HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+        ),
     },
 )
 def create_template(

@@ -61,6 +61,8 @@ def openapi_document() -> dict[str, Any]:
         # Powertools describes its own answer to a bad request; ours is a problem with status 400.
         if "application/json" in operation["responses"]["422"]["content"]:
             del operation["responses"]["422"]
+        # An empty answer, which Powertools describes as the JSON value null.
+        operation["responses"].get("204", {}).pop("content", None)
     for unused in ("HTTPValidationError", "ResponseValidationError", "ValidationError"):
         del document["components"]["schemas"][unused]
     return document

@@ -179,7 +179,8 @@ def _response(answer: Any) -> Response:
         return Response(json.dumps(answer), 200, content_type="application/json")
     body = answer.get("body") or ""
     headers = Headers()
-    headers["Content-Type"] = "application/json"
+    if body:
+        headers["Content-Type"] = "application/json"
     for name, value in (answer.get("headers") or {}).items():
         headers[name] = str(value)
     for name, values in (answer.get("multiValueHeaders") or {}).items():

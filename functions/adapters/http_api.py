@@ -203,7 +203,7 @@ def _refuse_unknown_parameters(api: APIGatewayHttpResolver, next_middleware: Nex
     for name in api.current_event.query_string_parameters:
         if name not in known:
             allowed = ", ".join(sorted(known)) or "none"
-            raise InvalidRequestError(f"the parameter {name} is not known", field=name, allowed=allowed)
+            raise InvalidRequestError(f"the parameter {name} is not known", field=name or "query", allowed=allowed)
     return next_middleware(api)
 
 

@@ -36,10 +36,10 @@ class EstimateRates(_Border):
 class EstimateRequest(_Border):
     """A video and what is to be done with it; sizes in pixels as displayed."""
 
-    duration_seconds: Annotated[float, Field(gt=0, le=_MAX_DURATION_SECONDS, allow_inf_nan=False)]
-    width: Annotated[int, Field(ge=1, le=_MAX_SIDE)]
-    height: Annotated[int, Field(ge=1, le=_MAX_SIDE)]
-    frame_rate: Annotated[float, Field(gt=0, le=_MAX_FRAME_RATE, allow_inf_nan=False)] = 25
+    duration_seconds: Annotated[float, Field(strict=True, gt=0, le=_MAX_DURATION_SECONDS, allow_inf_nan=False)]
+    width: Annotated[int, Field(strict=True, ge=1, le=_MAX_SIDE)]
+    height: Annotated[int, Field(strict=True, ge=1, le=_MAX_SIDE)]
+    frame_rate: Annotated[float, Field(strict=True, gt=0, le=_MAX_FRAME_RATE, allow_inf_nan=False)] = 25
     erase: EraseSettings | None = None
     upscale: UpscaleSettings | None = None
 

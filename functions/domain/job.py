@@ -11,6 +11,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    StrictBool,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -87,7 +88,7 @@ class CaptionErasure(_Border):
     """
 
     # Before the regions, which are judged by it.
-    erase_everything: bool = False
+    erase_everything: StrictBool = False
     regions: Annotated[tuple[Region, ...], Field(max_length=MAX_REGIONS, validate_default=True)] = ()
     keep: Annotated[tuple[Region, ...], Field(max_length=MAX_REGIONS)] = ()
 
@@ -113,7 +114,7 @@ class UpscaleSettings(_Border):
     """How to enlarge the picture. ``bitrate_mbps`` is the video bitrate of the output in Mbit/s."""
 
     factor: Literal[2] = 2
-    bitrate_mbps: Annotated[int, Field(ge=1, le=100)] = DEFAULT_BITRATE_MBPS
+    bitrate_mbps: Annotated[int, Field(ge=1, le=100, strict=True)] = DEFAULT_BITRATE_MBPS
 
 
 UploadId = Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$")]

@@ -15,7 +15,7 @@ _EDGE_TOLERANCE = 1e-6
 # A rim thinner than this is nothing to fill a picture from: five lines of 480.
 _LEAST_RIM = 0.01
 
-Fraction01 = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Fraction01 = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
 
 
 class TimeRange(BaseModel):
@@ -23,8 +23,8 @@ class TimeRange(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    start_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    end_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    start_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
+    end_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -43,8 +43,8 @@ class Region(BaseModel):
 
     x: Fraction01
     y: Fraction01
-    width: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
-    height: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+    width: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False, strict=True)]
+    height: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False, strict=True)]
     time_ranges: Annotated[tuple[TimeRange, ...], Field(max_length=MAX_TIME_RANGES)] = ()
 
     @model_validator(mode="after")

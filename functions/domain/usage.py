@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from domain.errors import InvalidRequestError
 from domain.job import Job, JobStatus, Quality
@@ -77,11 +77,21 @@ class UsageRecord(_Border):
     billable_seconds: float
 
 
+def _written_out(value: object) -> object:
+    if isinstance(value, int | float):
+        raise ValueError("write the time as RFC 3339 has it")  # noqa: TRY004 - pydantic reads ValueErrors
+    return value
+
+
+#: A moment; unlike pydantic's own, not a number of seconds.
+_Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
+
+
 class Span(_Border):
     """From ``start`` on, up to but without ``end``."""
 
-    start: AwareDatetime
-    end: AwareDatetime
+    start: _Moment
+    end: _Moment
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -160,6 +160,8 @@ def test_the_same_idempotency_key_makes_one_template(request_template):
     assert len(request_template("GET").body["templates"]) == 1
     other = request_template("POST", body={**body, "name": "B"}, idempotency_key="k")
     assert (other.status, other.body["code"]) == (409, "IdempotencyConflict")
+    request_template("DELETE", f"/{first.body['template_id']}")
+    assert request_template("POST", body=body, idempotency_key="k").body["code"] == "TemplateNotFound"
 
 
 def test_other_people_s_templates_are_not_there(deployment):
