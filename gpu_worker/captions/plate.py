@@ -6,7 +6,7 @@ of the one to the other, and the pixels for which it does are the plate's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from gpu_worker.captions.band import Picture, Rect
 
+#: Lines are brought down to about this height in pixels: an edge is found well enough, and quickly.
+_LINE_HEIGHT = 24
 #: Through a plate more opaque than this too little of the picture comes to work it out.
 MAX_OPACITY = 0.85
 #: A plate fainter than this is not told from a change of light.
@@ -81,10 +83,20 @@ class _Pair:
 
     @property
     def change(self) -> NDArray[np.float32]:
-        return np.asarray(np.abs(self.within - self.without).max(axis=-1), dtype=np.float32)
+        return _largest(self.within - self.without)
 
     def misfit(self, line: _Line) -> NDArray[np.float32]:
-        return np.asarray(np.abs(self.within - line.of(self.without)).max(axis=-1), dtype=np.float32)
+        return _largest(self.within - line.of(self.without))
+
+    def at(self, where: _Mask) -> _Pair:
+        """Return some of the pixels, (3, n)."""
+        return _Pair(self.without[:, where], self.within[:, where])
+
+
+def _largest(difference: _Planes) -> NDArray[np.float32]:
+    """Return the largest absolute difference of the three planes."""
+    y, u, v = np.abs(difference)
+    return np.asarray(np.maximum(np.maximum(y, u), v), dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +107,8 @@ class _Line:
     offset: tuple[float, float, float]
 
     def of(self, without: _Planes) -> _Planes:
-        return np.asarray(without * self.share + np.array(self.offset, np.float32), dtype=np.float32)
+        offset = np.array(self.offset, np.float32).reshape(3, *[1] * (without.ndim - 1))
+        return np.asarray(without * np.float32(self.share) + offset, dtype=np.float32)
 
 
 def find_plate(crossings: tuple[Crossing, ...], text: Rect, ink: NDArray[np.bool_]) -> FoundPlate | None:
@@ -106,7 +119,28 @@ def find_plate(crossings: tuple[Crossing, ...], text: Rect, ink: NDArray[np.bool
         text: where the line stands in them.
         ink: (h, w) of their size: letters, outlines and what the codec left around them.
     """
-    pairs = [pair for crossing in crossings if (pair := _pair(crossing, text, ink)) is not None]
+    scale = max(1, text.line_height // _LINE_HEIGHT)
+    size = (ink.shape[1] // scale, ink.shape[0] // scale)
+    small_ink = cv2.resize(ink.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA) > 0
+    found = _find(
+        [_Pair(_planes(crossing.without, size), _planes(crossing.within, size)) for crossing in crossings],
+        Rect(text.x0 // scale, text.y0 // scale, text.x1 // scale, text.y1 // scale),
+        small_ink,
+    )
+    if found is None or scale == 1:
+        return found
+    small = found.rect
+    rect = Rect(
+        small.x0 * scale,
+        small.y0 * scale,
+        ink.shape[1] if small.x1 == size[0] else small.x1 * scale,
+        ink.shape[0] if small.y1 == size[1] else small.y1 * scale,
+    )
+    misfit = cv2.resize(found.misfit.astype(np.uint8), (rect.width, rect.height), interpolation=cv2.INTER_NEAREST)
+    return replace(found, rect=rect, misfit=misfit > 0)
+
+
+def _find(seen: list[_Pair], text: Rect, ink: _Mask) -> FoundPlate | None:
     core = _core(ink, text)
     near = _inside(ink.shape, core) & ~ink
     if near.sum() < _MIN_PIXELS:
@@ -114,10 +148,12 @@ def find_plate(crossings: tuple[Crossing, ...], text: Rect, ink: NDArray[np.bool
         near = (cv2.dilate(ink.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0) & ~ink & _inside(ink.shape, text)
     if near.sum() < _MIN_PIXELS:
         return None
-    pairs = [pair for pair in pairs if _explains(_fit([pair], near), pair, near, _MAX_MISFIT_SHARE)]
+    # Most captions stand on nothing, which a few pixels tell.
+    pairs = [_aligned(pair, text, ink) for pair in seen if _may_be_plate(pair.at(near))]
+    pairs = [pair for pair in pairs if _is_explained(pair.at(near), _fit([pair.at(near)]), _MAX_MISFIT_SHARE)]
     if not pairs:
         return None
-    line = _fit(pairs, near)
+    line = _fit([pair.at(near) for pair in pairs])
     rect = core
     for _ in range(_FIT_ROUNDS):
         evidence = _evidence(pairs, line)
@@ -126,13 +162,12 @@ def find_plate(crossings: tuple[Crossing, ...], text: Rect, ink: NDArray[np.bool
         inner = _inside(ink.shape, rect) & ~ink & (evidence > _CLEARLY_NOT)
         if inner.sum() < _MIN_PIXELS:
             return None
-        line = _fit(pairs, inner)
+        line = _fit([pair.at(inner) for pair in pairs])
     opacity = 1 - line.share
-    evidence = _evidence(pairs, line)
-    beside = (evidence < _CLEARLY_NOT) & ~ink
+    beside = (_evidence(pairs, line) < _CLEARLY_NOT) & ~ink
     is_rectangle = beside[rect.slices].mean() <= _MAX_BESIDE_SHARE and _is_sharp(pairs, line, rect, ink)
     inner = _inside(ink.shape, rect) & ~ink
-    is_even = any(_explains(line, pair, inner, _MAX_FINAL_MISFIT_SHARE) for pair in pairs)
+    is_even = any(_is_explained(pair.at(inner), line, _MAX_FINAL_MISFIT_SHARE) for pair in pairs)
     if opacity < _MIN_OPACITY or not is_rectangle or not is_even:
         return None
     colour = [float(np.clip(offset / opacity, 0, 255)) for offset in line.offset]
@@ -175,32 +210,25 @@ def plate_border(plate: FoundPlate, halo: int, bounds: Rect) -> tuple[Rect, NDAr
     return outer, mask
 
 
-def _pair(crossing: Crossing, text: Rect, ink: _Mask) -> _Pair | None:
-    """Return a crossing's pictures moved onto each other and smoothed, the letters left out."""
+def _aligned(pair: _Pair, text: Rect, ink: _Mask) -> _Pair:
+    """Return the two pictures moved onto each other and smoothed, the letters left out."""
+    size = ink.shape[::-1]
     side = max(3, round(text.line_height / 8) | 1)
     weight = (~ink).astype(np.float32)
-    surround = weight.astype(bool) & ~_inside(ink.shape, text.grow(text.line_height, _bounds(ink)))
-    without, within = _planes(crossing.without), _planes(crossing.within)
-    shift, _ = cv2.phaseCorrelate(without[..., 0], within[..., 0], cv2.createHanningWindow(ink.shape[::-1], cv2.CV_32F))
-    moved = cv2.warpAffine(
-        without,
-        np.array([[1, 0, shift[0]], [0, 1, shift[1]]], np.float32),
-        ink.shape[::-1],
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+    surround = ~(ink | _inside(ink.shape, text.grow(text.line_height, _bounds(ink))))
+    without = pair.without
+    shift, _ = cv2.phaseCorrelate(without[0], pair.within[0], cv2.createHanningWindow(size, cv2.CV_32F))
+    by = np.array([[1, 0, shift[0]], [0, 1, shift[1]]], np.float32)
+    moved = np.stack([cv2.warpAffine(plane, by, size, borderMode=cv2.BORDER_REPLICATE) for plane in without])
     if surround.any():
-        before, after = (
-            float(np.median(np.abs(picture[..., 0] - within[..., 0])[surround])) for picture in (without, moved)
-        )
+        before, after = (np.median(np.abs(planes[0] - pair.within[0])[surround]) for planes in (without, moved))
         without = np.asarray(moved if after < before else without, dtype=np.float32)
-    blurred = cv2.blur(weight, (side, side))
-    smooth = [
-        np.asarray(
-            cv2.blur(picture * weight[..., None], (side, side)) / np.maximum(blurred, 1e-3)[..., None], dtype=np.float32
-        )
-        for picture in (without, within)
-    ]
-    return _Pair(smooth[0], smooth[1])
+    total = np.maximum(cv2.blur(weight, (side, side)), 1e-3)
+
+    def smooth(planes: _Planes) -> _Planes:
+        return np.stack([cv2.blur(plane * weight, (side, side)) / total for plane in planes]).astype(np.float32)
+
+    return _Pair(smooth(without), smooth(pair.within))
 
 
 def _core(ink: _Mask, text: Rect) -> Rect:
@@ -213,16 +241,17 @@ def _core(ink: _Mask, text: Rect) -> Rect:
     return extent.grow(-round(_INSIDE_SHARE * text.line_height), extent)
 
 
-def _planes(picture: Picture) -> _Planes:
-    size = picture.y.shape[::-1]
+def _planes(picture: Picture, size: tuple[int, int]) -> _Planes:
+    """Return y, u and v (3, h, w) at a size (w, h)."""
+    y = cv2.resize(picture.y, size, interpolation=cv2.INTER_AREA)
     u, v = (cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in (picture.u, picture.v))
-    return np.asarray(cv2.merge((picture.y, u, v)), dtype=np.float32)
+    return np.stack((y, u, v)).astype(np.float32)
 
 
-def _fit(pairs: list[_Pair], where: _Mask) -> _Line:
-    """Return the line through the pixels of ``where``, of which those that do not lie near it are left out."""
-    without = np.concatenate([pair.without[where] for pair in pairs]).astype(np.float64)
-    within = np.concatenate([pair.within[where] for pair in pairs]).astype(np.float64)
+def _fit(pairs: list[_Pair]) -> _Line:
+    """Return the line through some pixels (3, n), of which those that do not lie near it are left out."""
+    without = np.concatenate([pair.without.T for pair in pairs]).astype(np.float64)
+    within = np.concatenate([pair.within.T for pair in pairs]).astype(np.float64)
     colour = np.array([_BLACK if within[:, 0].mean() < without[:, 0].mean() else _WHITE, _GREY, _GREY])
     kept = np.ones(len(without), dtype=bool)
     line = _Line(1.0, (0.0, 0.0, 0.0))
@@ -253,9 +282,14 @@ def _shares_of_real_colours(before: float, after: float) -> list[float]:
     return bounds
 
 
-def _explains(line: _Line, pair: _Pair, where: _Mask, unexplained: float) -> bool:
+def _may_be_plate(near: _Pair) -> bool:
+    """Tell, before the pictures are moved onto each other, whether a plate is possible."""
+    return float(np.median(near.change)) >= _MIN_CHANGE_LEVELS and _fit([near]).share < 1 - _MIN_OPACITY / 2
+
+
+def _is_explained(pixels: _Pair, line: _Line, unexplained: float) -> bool:
     """Tell whether something changed, and the line says how: but for a share of it."""
-    change, left = float(np.median(pair.change[where])), float(np.median(pair.misfit(line)[where]))
+    change, left = float(np.median(pixels.change)), float(np.median(pixels.misfit(line)))
     if line.share > 1 - _MIN_OPACITY or change < _MIN_CHANGE_LEVELS:
         return False
     return left < min(_MAX_MISFIT_LEVELS, max(unexplained * change, _CODEC_LEVELS))
@@ -330,12 +364,13 @@ def _share_of_plate(pairs: list[_Pair], line: _Line, part: Rect, ink: _Mask) -> 
         return None
     seen, expected = [], []
     for pair in pairs:
-        explained = where & (np.minimum(pair.change, pair.misfit(line)) < _UNEXPLAINED_LEVELS)
-        seen.append((pair.within - pair.without)[explained])
-        expected.append((line.of(pair.without) - pair.without)[explained])
-    change, full = np.concatenate(seen), np.concatenate(expected)
+        pixels = pair.at(where)
+        explained = np.minimum(pixels.change, pixels.misfit(line)) < _UNEXPLAINED_LEVELS
+        seen.append((pixels.within - pixels.without)[:, explained])
+        expected.append((line.of(pixels.without) - pixels.without)[:, explained])
+    change, full = np.concatenate(seen, axis=1), np.concatenate(expected, axis=1)
     energy = float(np.square(full).sum())
-    if energy <= len(full) * _MIN_CHANGE_LEVELS**2:
+    if energy <= full.shape[1] * _MIN_CHANGE_LEVELS**2:
         return None
     return float((change * full).sum()) / energy
 
