@@ -148,6 +148,8 @@ def _open(path: Path, device: Device, threads: int | None) -> Session:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or core_count()
     options.inter_op_num_threads = 1
+    # What goes wrong is raised; onnxruntime would also print it.
+    options.log_severity_level = 4
     # Lines of text have many widths: remembering a memory plan for each would grow without end.
     options.enable_mem_pattern = False
     # Threads that spin while they wait take the cores from the decoder, which works at the same time.

@@ -21,7 +21,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from gpu_worker.training.benchmark import Luma, mean_psnr
 from gpu_worker.training.export import export_onnx
-from gpu_worker.training.networks import Architecture, Doubler
+from gpu_worker.training.networks import Architecture, Doubler, FusedDoubler
 from gpu_worker.training.pairs import Batches, make_pairs
 from gpu_worker.training.photographs import list_photographs
 
@@ -123,7 +123,7 @@ def train(trainer: Trainer, batches: Batches, options: argparse.Namespace, folde
     trainer.save(folder / "checkpoint.pt")
 
 
-def score_set(network: Doubler, folder: Path) -> float:
+def score_set(network: FusedDoubler, folder: Path) -> float:
     """Return a network's mean over a folder."""
     device = next(network.parameters()).device
     side = network.architecture.unshuffle
@@ -172,7 +172,7 @@ def main() -> None:
     pairs = make_pairs(photographs, degrade=options.degrade, rng=np.random.default_rng(tier.seed))
     print(json.dumps({"photographs": len(photographs), "pairs": len(pairs), **asdict(tier)}), flush=True)
     train(trainer, Batches(pairs, tier.side, tier.batch, rng), options, folder)
-    export_onnx(trainer.average.fused().cpu(), folder / f"doubler-{name}.onnx")
+    export_onnx(trainer.average.cpu(), folder / f"doubler-{name}.onnx")
 
 
 if __name__ == "__main__":
