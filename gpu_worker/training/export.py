@@ -42,7 +42,8 @@ def export_onnx(trained: Doubler, path: Path) -> None:
     onnx.checker.check_model(onnx.load(path), full_check=True)
     with torch.inference_mode():
         expected = trained(example).numpy()
-    written = ReferenceEvaluator(str(path)).run(None, {"luma": example.numpy()})[0]
-    difference = float(np.abs(np.asarray(written) - expected).max())
+    outputs = ReferenceEvaluator(str(path)).run(["doubled"], {"luma": example.numpy()})
+    assert isinstance(outputs, list)
+    difference = float(np.abs(np.asarray(outputs[0]) - expected).max())
     if difference > _MAX_DIFFERENCE:
         raise ExportError(f"{path.name} differs from the trained network by {difference:.6f}")
