@@ -203,9 +203,10 @@ def _count(report: EraseReport, results: list[dict[int, Done]]) -> None:
             report.pixels_masked += masked
             report.pixels_from_frames += revealed
             report.pixels_seen_through += done.pixels_seen_through
-            for index, (of_caption, revealed_of_caption) in done.pixels_of.items():
+            for index, (of_caption, revealed_of_caption, seen_through) in done.pixels_of.items():
                 caption = report.captions.setdefault(index, CaptionFill())
                 caption.frames += 1
                 caption.pixels_masked += of_caption
                 caption.pixels_from_frames += revealed_of_caption
+                caption.pixels_seen_through += seen_through
             report.outside_difference = max(report.outside_difference, done.outside_difference)

@@ -36,14 +36,15 @@ class Method(Enum):
 class Done:
     """One frame of one window without captions.
 
-    ``pixels`` are masked and, of these, revealed; ``pixels_of`` the same of each caption, by its index.
+    ``pixels`` are masked and, of these, revealed; ``pixels_of`` the same of each caption, by its index, and how many
+    were seen through its plate.
     ``outside_difference`` is the largest change, in levels, of a sample that no mask covers: 0, or something is wrong.
     ``pixels_seen_through`` were worked out from what came through a plate; no mask covers them.
     """
 
     patch: Patch
     pixels: tuple[int, int]
-    pixels_of: dict[int, tuple[int, int]]
+    pixels_of: dict[int, tuple[int, int, int]]
     outside_difference: int
     pixels_seen_through: int
 
@@ -129,8 +130,11 @@ def _done(window: Window, frame: Frame, filled: Filled) -> Done:
     occlusion = filled.surroundings.occlusion
     pixels_of = {}
     for event in window.events_at(frame.index):
-        mask = window.mask_of(event)
-        pixels_of[event.index] = int(mask.sum()), int((mask & filled.revealed).sum())
+        mask = window.filled_of(event, frame.index)
+        seen = 0
+        if event.plate is not None and window.is_clear(event, frame.index):
+            seen = int((plate_pixels(mask.shape, window.within(event.plate.box)) & ~occlusion.mask).sum())
+        pixels_of[event.index] = int(mask.sum()), int((mask & filled.revealed).sum()), seen
     pixels = int(occlusion.mask.sum()), int((occlusion.mask & filled.revealed).sum())
     behind = np.zeros(occlusion.mask.shape, dtype=bool)
     for plate in window.plates_at(frame.index):

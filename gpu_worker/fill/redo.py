@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 from domain.detection import Box, CaptionEvent
 from gpu_worker.fill.chunk import Surroundings
 from gpu_worker.fill.lane import LEND_FRAMES, Done, Lane, Method, fill_lane, open_lane
+from gpu_worker.fill.plate import plate_pixels
 from gpu_worker.fill.second_look import CaptionFill, Redone, SecondLook, Shown, Verdict
 from gpu_worker.fill.windows import Occlusion, Window
 from gpu_worker.video.frame import Frame, Patch, Plane
 
-#: What is tried where a method and a larger mask failed: better motion, and where that is what failed, none.
-_OTHER_METHOD = {Method.NORMAL: Method.PREMIUM, Method.PREMIUM: Method.BESIDE}
+#: What has found true pixels for less than this share of a caption gains nothing from them: its surroundings do.
+_HARDLY_REVEALED = 0.5
+#: An attempt is kept if it is this much better: what is smoother is not always nearer to the truth.
+_CLEARLY_BETTER = 0.8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,14 +93,29 @@ def _best_attempt(
                 continue
             event = larger
         else:
-            method = _OTHER_METHOD[method]
-        again = open_lane(best.lane.window.with_event(event), method, best.lane.pool, best.lane.learned)
+            method = _other_method(method, best)
+        window = best.lane.window.with_event(event)
+        if redone is Redone.LARGER_MASK and event.plate is not None:
+            window.fill_plate_of(event)
+        again = open_lane(window, method, best.lane.pool, best.lane.learned)
         again.carried = chunk.carried
+        again.judged_plates |= best.lane.judged_plates
         done = fill_lane(again, chunk.before, chunk.frames, positions)
         verdict = second_look.judge(_shown(event, chunk, done, positions, events))
-        if verdict.severity < best.verdict.severity:
+        if verdict.severity < _CLEARLY_BETTER * best.verdict.severity:
             best = _Attempt(event, again, done, verdict, redone)
     return best
+
+
+def _other_method(method: Method, attempt: _Attempt) -> Method:
+    """Return what is tried where a method and a larger mask failed: other motion, or none where it revealed little."""
+    if method is Method.NORMAL:
+        return Method.PREMIUM
+    pixels = [
+        done.pixels_of[attempt.event.index] for done in attempt.done.values() if attempt.event.index in done.pixels_of
+    ]
+    masked, revealed = (sum(counts[number] for counts in pixels) for number in (0, 1))
+    return Method.BESIDE if revealed < _HARDLY_REVEALED * masked else Method.NORMAL
 
 
 def _shown(
@@ -130,8 +148,10 @@ def _overlap(first: Box, second: Box) -> bool:
 def _take_over(lane: Lane, done: dict[int, Done], attempt: _Attempt) -> None:
     """Put the attempt's pixels of its caption into ``done``; those of other captions stay as they were."""
     window = attempt.lane.window
-    own = Occlusion(window.mask_of(attempt.event))
-    masks = _in_box(window, own)
+    own = window.mask_of(attempt.event)
+    if attempt.event.plate is not None:
+        own = own | plate_pixels(own.shape, window.within(attempt.event.plate.box))
+    masks = _in_box(window, Occlusion(own))
     for position, new in attempt.done.items():
         old = done[position]
         patch = _merged(old.patch, new.patch, masks)

@@ -86,6 +86,7 @@ class CaptionFill:
     frames: int = 0
     pixels_masked: int = 0
     pixels_from_frames: int = 0
+    pixels_seen_through: int = 0
     verdict: Verdict | None = field(default=None)
     redone: Redone = Redone.NONE
 

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from domain.detection import Box, CaptionEvent, Plate
 
 #: Frame around a window from which motion and colour are taken: share of the frame's shorter side, and its least.
-_CONTEXT_SHARE = 1 / 12
+_CONTEXT_SHARE = 1 / 15
 _MIN_CONTEXT = 24
 #: Chroma samples beside the mask that a caption's colour has bled into. Analogue and DVD masters smear it over two; the
 #: luma mask, made from luma, does not show it, and what is left would stand as a dotted line above the letters.
 CHROMA_BLEED = 2
 #: Pixels next to the mask whose colour is compared with the source's: wide enough for a mean, near enough to be alike.
-RING = 4
+RING = 3
 #: Pixels beyond the ring that a spatial fill takes into account.
 _BEYOND_RING = 16
 #: Side in luma pixels of the cells in which the ring's colours are compared: a chroma sample each.
@@ -264,13 +264,18 @@ class Window:
         return window
 
     def mask_of(self, event: CaptionEvent) -> NDArray[np.bool_]:
-        """Return what one caption covers of the surroundings, (h, w)."""
+        """Return what one caption covers of the surroundings, (h, w), without its plate."""
         return self._occlusion_of(((self._events.index(event), False),)).mask
+
+    def filled_of(self, event: CaptionEvent, frame_index: int) -> NDArray[np.bool_]:
+        """Return what is filled for one caption in one frame, (h, w): its plate as well, where that is not clear."""
+        with_plate = event.plate is not None and not self.is_clear(event, frame_index)
+        return self._occlusion_of(((self._events.index(event), with_plate),)).mask
 
     def occlusion(self, frame_index: int) -> Occlusion:
         """Return what is covered in one frame: captions, and plates that are not looked through."""
         active = tuple(
-            (number, event.plate is not None and not self._is_clear(event, frame_index))
+            (number, event.plate is not None and not self.is_clear(event, frame_index))
             for number, event in enumerate(self._events)
             if event.start_frame <= frame_index < event.end_frame
         )
@@ -279,7 +284,7 @@ class Window:
     def plates_at(self, frame_index: int) -> tuple[Plate, ...]:
         """Return the plates that are looked through in one frame, those of the captions on screen."""
         events = self.events_at(frame_index)
-        return tuple(event.plate for event in events if event.plate is not None and self._is_clear(event, frame_index))
+        return tuple(event.plate for event in events if event.plate is not None and self.is_clear(event, frame_index))
 
     def fill_plate_of(self, event: CaptionEvent) -> None:
         """Have a caption's plate filled from now on, not looked through."""
@@ -290,7 +295,8 @@ class Window:
         x, y = self.surroundings.x0, self.surroundings.y0
         return Box(x0=box.x0 - x, y0=box.y0 - y, x1=box.x1 - x, y1=box.y1 - y)
 
-    def _is_clear(self, event: CaptionEvent, frame_index: int) -> bool:
+    def is_clear(self, event: CaptionEvent, frame_index: int) -> bool:
+        """Tell whether a caption has a plate that is looked through in a frame."""
         plate = event.plate
         if plate is None or event.index in self._opaque:
             return False

@@ -41,7 +41,7 @@ class Moment:
     filled: Luma
 
 
-def ghost_levels(moments: Sequence[Moment], mask: Mask, line_height: int) -> float:
+def ghost_levels(moments: Sequence[Moment], mask: Mask, line_height: int, scene: Sequence[Luma] = ()) -> float:
     """Return by how many levels the filled picture still follows the caption's strokes.
 
     The strokes' shape is taken from what the fill took away, in three values (ink, none, opposite ink), so that the
@@ -52,6 +52,7 @@ def ghost_levels(moments: Sequence[Moment], mask: Mask, line_height: int) -> flo
         moments: frames of the caption's life.
         mask: what was filled.
         line_height: height of one line of text in pixels, the size of what is compared.
+        scene: the place without the caption, in frames near by: what follows the strokes there is the scene's.
     """
     removed = np.median([moment.source - moment.filled for moment in moments], axis=0)
     strength = np.abs(removed[mask])
@@ -74,11 +75,13 @@ def ghost_levels(moments: Sequence[Moment], mask: Mask, line_height: int) -> flo
 
     def projected(down: int, across: int) -> float:
         part = padded[reach_y + down : reach_y + down + height, reach_x + across : reach_x + across + width]
-        return float((part * shape).sum()) / power
+        return abs(float((part * shape).sum())) / power
 
-    here = abs(projected(0, 0))
-    elsewhere = [abs(projected(round(dy * line_height), round(dx * line_height))) for dy, dx in _ELSEWHERE]
-    return max(0.0, here - float(np.percentile(elsewhere, _ELSEWHERE_PERCENTILE)))
+    elsewhere = [projected(round(dy * line_height), round(dx * line_height)) for dy, dx in _ELSEWHERE]
+    usual = float(np.percentile(elsewhere, _ELSEWHERE_PERCENTILE))
+    # Should the caption not be gone in one of the frames near by, the other one shows.
+    own = min((abs(float((_without_slope(luma, side) * shape).sum())) / power for luma in scene), default=0.0)
+    return max(0.0, projected(0, 0) - max(usual, own))
 
 
 def line_hull(mask: Mask, line_height: int) -> Mask:

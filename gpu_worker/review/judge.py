@@ -83,8 +83,11 @@ class CaptionJudge:
         moments = [Moment(place.luma(shown.frames[at]), place.filled_luma(at)) for at in chosen]
         pairs = [at for at in _spread(count, _PAIRS) if at > 0]
         text, missed = self._residual_text(place, _spread(count, _TEXT_MOMENTS))
-        ghost = ghost_levels(moments, place.mask, place.line_height)
+        scene = [place.luma(frame) for frame in place.near]
+        ghost = ghost_levels(moments, place.mask, place.line_height, scene)
         seam = float(np.mean([seam_ratio(moment.filled, place.mask, place.others) for moment in moments]))
+        # Where the scene has an edge of its own along the mask's, it has one without the caption too.
+        seam /= max(1.0, min((seam_ratio(luma, place.mask, place.others) for luma in scene), default=1.0))
         changes = [
             flicker_ratio(place.filled_luma(at - 1), place.filled_luma(at), (place.mask, place.others), self._flow)
             for at in pairs
@@ -112,8 +115,7 @@ class CaptionJudge:
             beside = beside | text
             if not still.any():
                 return 0.0, ()
-        neighbours = place.shown.neighbours
-        for frame in (neighbours[at] for at in _spread(len(neighbours), 2)):
+        for frame in place.near:
             # Text is not found to the pixel: what lies near text of the neighbour is that text.
             scene = self._text(place.picture(frame), place)
             side = place.line_height | 1
@@ -150,6 +152,8 @@ class _Place:
         self.shrink = max(1, large, min(frame.width, frame.height) // _LINES)
         self.line_height = max(4, line_height // self.shrink)
         self._filled: dict[int, Luma] = {}
+        #: The scene without the caption: one frame before and one after, where there are any.
+        self.near = [shown.neighbours[at] for at in _spread(len(shown.neighbours), 2)]
         self.mask = self._shrunk_mask([event])
         # Where two captions lie over each other, what is seen is both.
         self.others = self._shrunk_mask(shown.others) & ~self.mask

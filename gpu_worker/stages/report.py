@@ -132,6 +132,7 @@ def caption_records(report: EraseReport) -> tuple[CaptionRecord, ...]:
             frames=caption.frames,
             pixels_masked=caption.pixels_masked,
             pixels_from_frames=caption.pixels_from_frames,
+            pixels_seen_through=caption.pixels_seen_through,
             residual_text=caption.verdict.residual_text,
             ghost_levels=caption.verdict.ghost_levels,
             seam=caption.verdict.seam,
@@ -205,7 +206,7 @@ def _what_shows(event: CaptionReport) -> list[str]:
 
 def _caption_report(caption: CaptionEvent, parts: Sequence[CaptionRecord]) -> CaptionReport:
     masked = sum(part.pixels_masked for part in parts)
-    unmatted = sum(part.pixels_unmatted for part in parts)
+    unmatted = sum(part.pixels_seen_through for part in parts)
     return CaptionReport(
         index=caption.index,
         start_frame=caption.start_frame,

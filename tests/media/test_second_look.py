@@ -60,15 +60,20 @@ def test_a_mask_that_was_too_small_is_grown(rendered, run_job) -> None:
     assert outcome.report.warnings == ()
 
 
-@pytest.mark.parametrize("edge", [0.65, 0.7], ids=["over the mask", "beside the mask"])
-def test_a_larger_mask_respects_what_is_kept(edge, rendered, run_job) -> None:
-    """Kept from column 62 the mask itself is cut; kept from column 67 only the larger one would reach it."""
+@pytest.mark.parametrize(
+    ("edge", "kept"),
+    [(0.65, Redone.NONE), (0.7, Redone.LARGER_MASK)],
+    ids=["over the mask", "beside the mask"],
+)
+def test_a_larger_mask_respects_what_is_kept(edge, kept, rendered, run_job) -> None:
+    """Kept from column 62 the mask itself is cut, and nothing helps; from column 67 only a larger one reaches."""
     path = rendered(bar=BAR, bar_frames=(18, 30), shots=())
     keep = Region(x=edge, y=0, width=1 - edge, height=1)
     settings = EraseSettings(captions=CaptionErasure(keep=(keep,)))
     run_job(path, erase=settings, upscale=UpscaleSettings(), captions=(SMALL,))
     record, before, after = _before_and_after(path, run_job)
-    assert record.captions[0].redone is not Redone.NONE
+    (event,) = record.captions
+    assert (event.redone, event.passed) == (kept, False), "a part of the bar is kept as well"
     first = int(edge * 96)
     for old, new in zip(before, after, strict=True):
         assert np.array_equal(old.y[:, first:], new.y[:, first:])

@@ -226,7 +226,7 @@ class Scripted:
         self.left = list(severities_given)
 
     def judge(self, given: Shown) -> Verdict:
-        assert len(given.frames) == len(given.patches) == len(SPAN)
+        assert len(given.frames) == len(given.patches) == given.event.end_frame - given.event.start_frame
         return Verdict(0, 0, 1, 1, self.left.pop(0))
 
 
@@ -252,15 +252,30 @@ def test_at_most_two_more_attempts_and_the_best_is_kept(clip, quality, verdicts,
     assert report.captions[0].frames == len(SPAN)
 
 
-def test_where_no_mask_may_grow_the_other_method_is_tried(clip) -> None:
-    _, captioned, event = clip
+@pytest.mark.parametrize(("revealed", "life"), [(True, range(4, 20)), (False, range(24))])
+def test_where_no_mask_may_grow_the_other_method_is_tried(revealed, life) -> None:
+    """Premium's other method is Normal's motion; only where little was revealed it fills from beside."""
+    clean = moving(24, 0.0)
+    captioned, opacities = with_captions(clean, (Drawn("There for a while", life.start, life.stop),))
+    event = event_of(opacities[4] > 0.02, start_frame=life.start, end_frame=life.stop)
     script = Scripted(3.0, 0.5)
     done, report = erased(captioned, (event,), script, Quality.PREMIUM, enlarge=lambda *_: None)
     assert report.captions[0].redone is Redone.OTHER_METHOD
-    assert report.captions[0].pixels_from_frames == 0, "Premium's other method fills from beside"
+    assert (report.captions[0].pixels_from_frames > 0) == revealed
     mask = in_frame(event)
     for frame, result in zip(captioned, done, strict=True):
         assert np.array_equal(frame.y[~mask], result.y[~mask])
+
+
+def test_an_edge_of_the_scene_along_the_mask_is_no_seam(judge) -> None:
+    """A bar of the scene ends where the mask does, before, during and after the caption."""
+    clean = [with_luma(frame, frame.y.astype(np.float32)) for frame in moving(36, 0.0)]
+    mask = np.zeros((HEIGHT, WIDTH), dtype=bool)
+    mask[220:250, 120:360] = True
+    clean = [with_luma(frame, np.where(mask, 0.2 * frame.y, frame.y).astype(np.float32)) for frame in clean]
+    captioned, _ = with_captions(clean, (Drawn("What it hid", SPAN.start, SPAN.stop),))
+    verdict = judge.judge(shown(event_of(mask), captioned, clean))
+    assert verdict.passed
 
 
 def test_only_the_caption_that_failed_is_changed(clip) -> None:

@@ -86,7 +86,7 @@ def test_a_caption_in_two_segments_is_as_good_as_its_worst_part() -> None:
 
 
 def test_unmatted_pixels_are_a_share_of_all_that_changed() -> None:
-    summary = erase_summary(_detection(_caption(0)), [_segment(0, _changed(CLEAN, pixels_unmatted=3000))])
+    summary = erase_summary(_detection(_caption(0)), [_segment(0, _changed(CLEAN, pixels_seen_through=3000))])
     assert summary.events[0].unmatted_share == 0.75
     assert summary.events[0].coverage == 0.9
 
