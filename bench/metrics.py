@@ -21,6 +21,8 @@ MAX_DECIBELS = 100.0
 _WHITE = 255
 _SSIM_SIGMA = 1.5
 _SSIM_SIDE = 11
+#: Pixels on every side that a pixel's similarity depends on.
+SSIM_REACH = _SSIM_SIDE // 2
 _SSIM_C1 = (0.01 * _WHITE) ** 2
 _SSIM_C2 = (0.03 * _WHITE) ** 2
 #: A mask may be this many pixels wider than what was drawn before it counts as too wide.

@@ -87,6 +87,9 @@ class Scorer:
         self._masks = clip.masks()
         self._half = [metrics.halved(mask) for mask in self._masks]
         self._rings = [metrics.ring(mask) for mask in self._masks]
+        self._rows = _rows_of(
+            np.logical_or.reduce([mask | ring for mask, ring in zip(self._masks, self._rings, strict=True)])
+        )
         self._residual = ResidualText(clip.clean, clip.captioned, self._masks, cuts, stride)
 
     def version(self, frames: Sequence[Frame]) -> VersionScore:
@@ -95,23 +98,20 @@ class Scorer:
         y, true_y = [frame.y for frame in frames], [frame.y for frame in clean]
         chroma = [plane for frame in frames for plane in (frame.u, frame.v)]
         true_chroma = [plane for frame in clean for plane in (frame.u, frame.v)]
-        likeness = [
-            metrics.ssim_map(plane, truth) if mask.any() else np.zeros(plane.shape, np.float32)
-            for plane, truth, mask in zip(y, true_y, masks, strict=True)
-        ]
+        rows = self._rows
+        captioned = [index for index, mask in enumerate(masks) if mask.any()]
+        likeness = [metrics.ssim_map(y[index][rows], true_y[index][rows]) for index in captioned]
         free = metrics.uncovered_elsewhere(masks, self._cuts)
         ghosts = [
-            metrics.ghost(plane, truth, shown.y, mask)
-            for plane, truth, shown, mask in zip(y, true_y, self._clip.captioned, masks, strict=True)
-            if mask.any()
+            metrics.ghost(y[index], true_y[index], self._clip.captioned[index].y, masks[index]) for index in captioned
         ]
         outside = [~(mask | around) if mask.any() else mask for mask, around in zip(masks, rings, strict=True)]
         return VersionScore(
             psnr=metrics.psnr(y, true_y, masks),
             chroma_psnr=metrics.psnr(chroma, true_chroma, [half for half in self._half for _ in range(2)]),
-            ssim=metrics.mean_over(likeness, masks),
+            ssim=metrics.mean_over(likeness, [masks[index][rows] for index in captioned]),
             ring_psnr=metrics.psnr(y, true_y, rings),
-            ring_ssim=metrics.mean_over(likeness, rings),
+            ring_ssim=metrics.mean_over(likeness, [rings[index][rows] for index in captioned]),
             outside_psnr=metrics.psnr(y, true_y, outside),
             free_elsewhere_psnr=metrics.psnr(y, true_y, free),
             never_free_psnr=metrics.psnr(y, true_y, [m & ~f for m, f in zip(masks, free, strict=True)]),
@@ -154,6 +154,12 @@ def found_masks(detection: Detection, frames: Sequence[Frame]) -> list[Mask]:
             for index in range(event.start_frame, event.end_frame):
                 masks[index][box.y0 : box.y1, box.x0 : box.x1] |= pixels
     return masks
+
+
+def _rows_of(mask: Mask) -> slice:
+    """Return the rows of a mask, and those beside them that a pixel's structure is judged by."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    return slice(max(0, int(rows[0]) - metrics.SSIM_REACH), int(rows[-1]) + 1 + metrics.SSIM_REACH)
 
 
 def _corners(box: Box) -> tuple[int, int, int, int]:
