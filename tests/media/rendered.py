@@ -24,7 +24,8 @@ class Source:
 
     ``shots`` are frame numbers at which the picture changes altogether; ``bar`` is a white bar ``x0, y0, x1, y1`` burnt
     into the frames of ``bar_frames``; ``words`` are a caption at the bottom of those of ``words_frames``;
-    ``fade_frames`` are dark, with ``is_black`` all are black. ``soft`` textures have nothing that looks like text.
+    ``fade_frames`` are dark, with ``is_black`` all are black. ``soft`` textures have nothing that looks like text. Every
+    other line of an ``interlaced`` picture is half a frame later than the rest.
     ``quarter_turns`` turn the picture clockwise before it is coded; ``width`` and ``height`` are the coded one's.
     """
 
@@ -107,7 +108,11 @@ def picture_at(source: Source, index: int) -> NDArray[np.uint8]:
         luma = cv2.resize(coarse, (8 * coarse.shape[1], 8 * coarse.shape[0]), interpolation=cv2.INTER_CUBIC)
     else:
         luma = np.kron(coarse, np.ones((8, 8), np.uint8))
-    luma = np.roll(luma[:height, :width], source.speed * index, axis=1)
+    luma = luma[:height, :width]
+    second_field = np.roll(luma, source.speed * index + source.speed // 2, axis=1)[1::2]
+    luma = np.roll(luma, source.speed * index, axis=1)
+    if source.interlaced:
+        luma[1::2] = second_field
     if source.bar is not None and source.bar_frames[0] <= index < source.bar_frames[1]:
         x0, y0, x1, y1 = source.bar
         luma[y0:y1, x0:x1] = 235
