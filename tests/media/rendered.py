@@ -25,8 +25,8 @@ class Source:
     ``shots`` are frame numbers at which the picture changes altogether; ``bar`` is a white bar ``x0, y0, x1, y1`` burnt
     into the frames of ``bar_frames``; ``words`` are a caption at the bottom of those of ``words_frames``;
     ``fade_frames`` are dark, with ``is_black`` all are black. ``soft`` textures have nothing that looks like text.
-    Every other line of an ``interlaced`` picture is half a frame later than the rest. ``quarter_turns`` turn the picture
-    clockwise before it is coded; ``width`` and ``height`` are the coded one's.
+    Every other line of an ``interlaced`` picture is half a frame later than the rest. ``quarter_turns`` turn the
+    picture clockwise before it is coded; ``width`` and ``height`` are the coded one's.
     """
 
     name: str = "source.mp4"
