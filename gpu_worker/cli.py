@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from domain.errors import InvalidRequestError, SmartEraseError
 from domain.job import (
     DEFAULT_BITRATE_MBPS,
+    CaptionBand,
     CaptionErasure,
     EraseSettings,
     JobError,
@@ -160,6 +161,11 @@ def _add_captions(command: argparse.ArgumentParser) -> None:
         " default: the bottom quarter",
     )
     command.add_argument(
+        "--anywhere",
+        action="store_true",
+        help="look for captions in the whole picture; text of the scene, score bars and slides stay",
+    )
+    command.add_argument(
         "--everything", action="store_true", help="erase all of each region, without looking for captions"
     )
     command.add_argument(
@@ -262,6 +268,7 @@ def _upscale(options: argparse.Namespace) -> int:
 def _captions(options: argparse.Namespace) -> CaptionErasure:
     return CaptionErasure(
         erase_everything=options.everything,
+        band=CaptionBand.ANYWHERE if options.anywhere else CaptionBand.BOTTOM,
         regions=tuple(parse_region(text, "--region") for text in options.region),
         keep=tuple(parse_region(text, "--keep") for text in options.keep),
     )

@@ -6,6 +6,7 @@ The keys, as S3 holds them (``aws s3 cp clip.mp4 s3://BUCKET/inbox/OWNER/ --meta
 ``erase``                 ``captions``
 ``quality``               ``normal`` (default) or ``premium``
 ``region``                ``x,y,width,height`` as fractions 0-1; two of them are parted by ``;``
+``band``                  ``bottom`` (default) or ``anywhere``: where captions are looked for without a region
 ``keep``                  what is never touched, written as ``region`` is
 ``everything``            ``true``: all of each region goes, without looking for captions
 ``upscale``               ``2``
@@ -28,7 +29,7 @@ from pydantic import ValidationError
 from domain.errors import InvalidRequestError
 from domain.job import JobRequest
 
-_NEEDS_ERASE = ("quality", "region", "keep", "everything")
+_NEEDS_ERASE = ("quality", "region", "band", "keep", "everything")
 _NEEDS_UPSCALE = ("bitrate-mbps",)
 #: Every key that is read.
 METADATA_KEYS = ("erase", *_NEEDS_ERASE, "upscale", *_NEEDS_UPSCALE, "template", "name", "user-data")
@@ -80,11 +81,13 @@ def _erase(given: Mapping[str, str]) -> dict[str, Any] | None:
         raise InvalidRequestError("metadata erase must be captions", field="erase", allowed="captions")
     if given.get("everything", "true") != "true":
         raise InvalidRequestError("metadata everything must be true", field="everything", allowed="true")
-    captions = {
+    captions: dict[str, Any] = {
         "erase_everything": "everything" in given,
         "regions": _regions(given, "region"),
         "keep": _regions(given, "keep"),
     }
+    if "band" in given:
+        captions["band"] = given["band"]
     settings: dict[str, Any] = {"captions": captions}
     if "quality" in given:
         settings["quality"] = given["quality"]

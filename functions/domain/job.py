@@ -80,21 +80,32 @@ class _Border(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class CaptionBand(StrEnum):
+    """Where captions are looked for when no region says so."""
+
+    BOTTOM = "bottom"
+    ANYWHERE = "anywhere"
+
+
 class CaptionErasure(_Border):
     """Which captions to remove: without regions, those that the detector finds in the bottom quarter.
 
-    What lies in ``keep`` is never touched, be it text or not. With ``erase_everything`` nothing is looked for: all of
-    each region is erased and filled, as long as the region counts.
+    With the band ``anywhere`` the whole picture is looked at, and captions are told from other text by their ways: they
+    come and go at a steady place while the picture goes on. What lies in ``keep`` is never touched, be it text or not.
+    With ``erase_everything`` nothing is looked for: all of each region is erased and filled, as long as it counts.
     """
 
-    # Before the regions, which are judged by it.
+    # Before the regions, which are judged by them.
     erase_everything: StrictBool = False
+    band: CaptionBand = CaptionBand.BOTTOM
     regions: Annotated[tuple[Region, ...], Field(max_length=MAX_REGIONS, validate_default=True)] = ()
     keep: Annotated[tuple[Region, ...], Field(max_length=MAX_REGIONS)] = ()
 
     @field_validator("regions")
     @classmethod
     def _leave_something(cls, regions: tuple[Region, ...], info: ValidationInfo) -> tuple[Region, ...]:
+        if regions and info.data.get("band") is CaptionBand.ANYWHERE:
+            raise ValueError("with the band anywhere there are no regions: give one or the other")
         if info.data.get("erase_everything"):
             if not regions:
                 raise ValueError("erase_everything needs at least one region")

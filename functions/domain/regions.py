@@ -68,6 +68,7 @@ class Region(BaseModel):
 
 #: Standard captions sit in the bottom quarter of the picture: the auto-detect area.
 CAPTION_BAND = Region(x=0, y=0.75, width=1, height=0.25)
+WHOLE_FRAME = Region(x=0, y=0, width=1, height=1)
 
 
 def cover_frame(regions: Sequence[Region]) -> bool:

@@ -138,6 +138,7 @@ class Band:
             self.bounds = Rect(0, 0, self._coded.height, self._coded.width)
         #: The region itself, without the margin, in pixels of the upright band.
         self.wanted = inside.turned(self._turns, self._coded.width, self._coded.height)
+        self._frame_size = (width, height)
         self.shorter_side = min(width, height)
         self.longest_side = max(width, height)
 
@@ -158,6 +159,10 @@ class Band:
         """Return where a rectangle of the upright band lies in the coded frame."""
         turned = rect.turned(-self._turns % 4, self.bounds.width, self.bounds.height)
         return turned.shifted(self._coded.x0, self._coded.y0).to_box()
+
+    def to_displayed(self, rect: Rect) -> Rect:
+        """Return where a rectangle of the upright band lies in the picture as displayed."""
+        return Rect.of_box(self.rect_to_coded(rect)).turned(self._turns, *self._frame_size)
 
     def to_coded(self, rect: Rect, mask: NDArray[np.uint8]) -> tuple[Box, NDArray[np.uint8]]:
         """Return a rectangle of the upright band and its mask as they lie in the coded frame."""

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.detection import CaptionEvent, Plate
-from domain.regions import CAPTION_BAND, Region
+from domain.regions import CAPTION_BAND, WHOLE_FRAME, Region
 from gpu_worker.captions.band import Band, Picture, Rect
 from gpu_worker.captions.detector import TextDetector
 from gpu_worker.captions.joining import Caption, covering, joined, to_event, trimmed
 from gpu_worker.captions.mask import codec_halo, line_mask, median_picture
 from gpu_worker.captions.plate import MAX_OPACITY, FoundPlate, find_plate, plate_border, spread_plate
 from gpu_worker.captions.reading import TextReader
+from gpu_worker.captions.selection import is_laid_over, of_the_caption_bands
 from gpu_worker.captions.timeline import Moment, Timeline, TrackedLine
 from gpu_worker.inference.session import Device, open_session
 from gpu_worker.video.frame import Frame
@@ -29,7 +30,8 @@ _MAX_LINE_SHARE = 0.15
 _READABLE = 0.5
 #: What cannot be read is a caption only if the detector is this sure; other scripts than the reader's reach 0.9.
 _SURE_SCORE = 0.75
-#: ... and if it is no larger than type is set; glasses and railings are found in any size.
+#: ... and if it came or went in the midst of a shot, or is no larger than type is set: glasses and railings are found in
+#: any size.
 _MAX_UNREAD_SHARE = 0.06
 
 
@@ -43,6 +45,7 @@ class CaptionFinder:
         regions: where to look, in display space; empty for the bottom quarter.
         frame_rate: average frames per second, for the length of the last frame.
         keep: where lines are left alone, in display space: those that lie mostly inside, while it counts.
+        anywhere: look at the whole picture, whatever ``regions`` say, and tell captions from other text by their ways.
         detector: text detector; by default PP-OCR's on the CPU.
         reader: text reader; by default PP-OCR's on the CPU.
 
@@ -59,13 +62,16 @@ class CaptionFinder:
         frame_rate: float,
         *,
         keep: tuple[Region, ...] = (),
+        anywhere: bool = False,
         detector: TextDetector | None = None,
         reader: TextReader | None = None,
         device: Device = Device.CPU,
     ) -> None:
         self._detector = detector or TextDetector(open_session(DETECTION_MODEL, device))
         self._reader = reader or TextReader(open_session(RECOGNITION_MODEL, device))
-        self._bands = [Band(region, width, height, rotation_degrees) for region in regions or (CAPTION_BAND,)]
+        self._anywhere = anywhere
+        wanted = (WHOLE_FRAME,) if anywhere else regions or (CAPTION_BAND,)
+        self._bands = [Band(region, width, height, rotation_degrees) for region in wanted]
         shown_size = (height, width) if rotation_degrees % 180 else (width, height)
         self._timelines = [
             Timeline(
@@ -98,7 +104,8 @@ class CaptionFinder:
             for item in self._captions
         ]
         self._captions = []
-        ordered = sorted(joined(captions, last), key=lambda caption: (caption.start_frame, caption.letters.y0))
+        choose = of_the_caption_bands if self._anywhere else None
+        ordered = sorted(joined(captions, last, choose), key=lambda caption: (caption.start_frame, caption.letters.y0))
         return tuple(to_event(index, caption) for index, caption in enumerate(ordered))
 
     def _take(self, band: Band, line: TrackedLine) -> None:
@@ -108,8 +115,9 @@ class CaptionFinder:
         mask = line_mask(median, inside, self._detector, band.shorter_side)
         reading = self._reader.read(_cut(median, inside))
         readable = reading.confidence >= _READABLE
+        laid_over = is_laid_over(line.crossings, line.rect.shifted(-line.surroundings.x0, -line.surroundings.y0))
         is_small = line.rect.line_height <= _MAX_UNREAD_SHARE * band.longest_side
-        if not readable and not (is_small and line.score >= _SURE_SCORE):
+        if not readable and not ((is_small or laid_over) and line.score >= _SURE_SCORE):
             return
         plate = _plate_under(line, mask.ink)
         if plate is not None:
@@ -118,7 +126,7 @@ class CaptionFinder:
         box, coded_mask = band.to_coded(offset, mask.covered)
         caption = Caption(
             rect=Rect.of_box(box),
-            letters=Rect.of_box(band.rect_to_coded(line.rect)),
+            letters=band.to_displayed(line.rect),
             mask=coded_mask,
             start_frame=line.start_frame,
             end_frame=line.end_frame,
@@ -127,6 +135,7 @@ class CaptionFinder:
             text=reading.text if readable else "",
             confidence=reading.confidence if readable else 0.0,
             line_height=line.rect.line_height,
+            is_laid_over=laid_over,
         )
         if plate is not None:
             box, coded_mask = band.to_coded(*plate_border(plate, codec_halo(band.shorter_side), band.bounds))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
@@ -29,7 +30,8 @@ _SAME_PLATE_OPACITY = 0.12
 class Caption:
     """One line, or several joined, in coded pixels; ``mask`` is (h, w), 0 or 255, the size of ``rect``.
 
-    ``letters`` is where the text stands: without what lies behind it.
+    ``letters`` is where the text stands in the picture as displayed. ``is_laid_over`` tells whether it came or went
+    while the picture around it went on.
     """
 
     rect: Rect
@@ -42,6 +44,7 @@ class Caption:
     text: str
     confidence: float
     line_height: int
+    is_laid_over: bool
     plate: Plate | None = None
 
     @property
@@ -76,6 +79,7 @@ def _merged(first: Caption, second: Caption, text: str) -> Caption:
     return replace(
         covering(first, second.rect, second.mask),
         letters=first.letters.join(second.letters),
+        is_laid_over=first.is_laid_over or second.is_laid_over,
         plate=_common_plate(first, second),
         start_frame=min(first.start_frame, second.start_frame),
         end_frame=max(first.end_frame, second.end_frame),
@@ -88,11 +92,14 @@ def _merged(first: Caption, second: Caption, text: str) -> Caption:
     )
 
 
-def joined(captions: list[Caption], frame_count: int) -> list[Caption]:
-    """Return the captions that the found lines come to, in any order."""
+def joined(
+    lines: list[Caption], frame_count: int, choose: Callable[[list[Caption]], list[Caption]] | None = None
+) -> list[Caption]:
+    """Return the captions that the found lines come to, in any order; ``choose`` picks the lines that are captions."""
     # Flashes go before pieces are joined, or a text that moves on would seem to stand.
-    lasting = [item for item in captions if not _is_flash(item, frame_count) or _is_cut_off(item, frame_count)]
-    return _each_plate_once(_stacked(_without_strays(_continued(lasting), frame_count)))
+    lasting = [item for item in lines if not _is_flash(item, frame_count) or _is_cut_off(item, frame_count)]
+    whole = _continued(lasting)
+    return _each_plate_once(_stacked(_without_strays(choose(whole) if choose else whole, frame_count)))
 
 
 def _continued(captions: list[Caption]) -> list[Caption]:
@@ -102,7 +109,7 @@ def _continued(captions: list[Caption]) -> list[Caption]:
         for position, earlier in enumerate(whole):
             gap = caption.start_frame - earlier.end_frame
             overlap = earlier.letters.meet(caption.letters).area / min(earlier.letters.area, caption.letters.area)
-            if abs(gap) <= _TOGETHER_FRAMES and overlap > 0.7 and _same_text(earlier.text, caption.text):
+            if gap <= _TOGETHER_FRAMES and overlap > 0.7 and same_text(earlier.text, caption.text):
                 longer = max(earlier, caption, key=lambda item: item.confidence)
                 whole[position] = _merged(earlier, caption, longer.text)
                 break
@@ -165,7 +172,8 @@ def _beside(caption: Caption, plate: Plate) -> Caption:
     return replace(_filled(caption, Rect.of_box(own.box)), plate=None)
 
 
-def _same_text(first: str, second: str) -> bool:
+def same_text(first: str, second: str) -> bool:
+    """Tell whether two readings are of one text, give or take a letter."""
     return bool(first) and SequenceMatcher(None, first, second).ratio() >= _SAME_TEXT_RATIO
 
 
@@ -178,14 +186,22 @@ def _without_strays(captions: list[Caption], frame_count: int) -> list[Caption]:
     steady = [
         caption
         for caption in captions
-        if caption.duration_seconds >= _MIN_SECONDS
-        or (_is_cut_off(caption, frame_count) and not _is_flash(caption, frame_count))
+        if not _is_lone_sign(caption)
+        and (
+            caption.duration_seconds >= _MIN_SECONDS
+            or (_is_cut_off(caption, frame_count) and not _is_flash(caption, frame_count))
+        )
     ]
     return steady + [
         caption
         for caption in captions
-        if caption not in steady and any(_stands_like(caption, other) for other in steady)
+        if caption not in steady and any(stand_alike(caption, other) for other in steady)
     ]
+
+
+def _is_lone_sign(caption: Caption) -> bool:
+    """Tell whether one letter stands in the scene: anything may look like one."""
+    return len(caption.text) == 1 and not caption.is_laid_over
 
 
 def _is_flash(caption: Caption, frame_count: int) -> bool:
@@ -196,7 +212,7 @@ def _is_cut_off(caption: Caption, frame_count: int) -> bool:
     return bool(caption.text) and (caption.start_frame == 0 or caption.end_frame >= frame_count)
 
 
-def _stands_like(caption: Caption, other: Caption) -> bool:
+def stand_alike(caption: Caption, other: Caption) -> bool:
     """Tell whether two captions share a place: the same lines of the picture and about the same size of type."""
     shared = min(caption.letters.y1, other.letters.y1) - max(caption.letters.y0, other.letters.y0)
     return shared > 0.6 * caption.letters.height and 0.6 < caption.line_height / other.line_height < 1.6
@@ -207,20 +223,25 @@ def _stacked(captions: list[Caption]) -> list[Caption]:
     blocks: list[Caption] = []
     for caption in sorted(captions, key=lambda item: (item.letters.y0, item.letters.x0)):
         for position, block in enumerate(blocks):
-            together = (
-                abs(block.start_frame - caption.start_frame) <= _TOGETHER_FRAMES
-                and abs(block.end_frame - caption.end_frame) <= _TOGETHER_FRAMES
-            )
-            gap = max(caption.letters.y0 - block.letters.y1, block.letters.y0 - caption.letters.y1)
-            beside = min(caption.letters.x1, block.letters.x1) > max(caption.letters.x0, block.letters.x0)
             apart = block.plate and caption.plate and not _same_plate(block.plate, caption.plate)
-            if together and beside and not apart and gap < max(block.line_height, caption.line_height):
+            if come_and_go_together(caption, block) and not apart:
                 text = "\n".join(part for part in (block.text, caption.text) if part)
                 blocks[position] = _merged(block, caption, text)
                 break
         else:
             blocks.append(caption)
     return blocks
+
+
+def come_and_go_together(first: Caption, second: Caption) -> bool:
+    """Tell whether two texts are lines of one caption: one right above the other, for the same frames."""
+    together = (
+        abs(second.start_frame - first.start_frame) <= _TOGETHER_FRAMES
+        and abs(second.end_frame - first.end_frame) <= _TOGETHER_FRAMES
+    )
+    gap = max(first.letters.y0 - second.letters.y1, second.letters.y0 - first.letters.y1)
+    beside = min(first.letters.x1, second.letters.x1) > max(first.letters.x0, second.letters.x0)
+    return together and beside and gap < max(second.line_height, first.line_height)
 
 
 def to_event(index: int, caption: Caption) -> CaptionEvent:

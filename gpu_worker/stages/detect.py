@@ -86,7 +86,7 @@ def _finder(job: StageJob, facts: VideoFacts, settings: CaptionErasure) -> Finde
     regions, keep = (
         tuple(before_mirror(region, facts) for region in given) for given in (settings.regions, settings.keep)
     )
-    return job.open_finder(facts, regions, keep, job.device)
+    return job.open_finder(facts, settings.model_copy(update={"regions": regions, "keep": keep}), job.device)
 
 
 def _warnings(report: DecodeReport, facts: VideoFacts) -> tuple[str, ...]:

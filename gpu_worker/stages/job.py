@@ -11,9 +11,8 @@ from typing import Literal, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from domain.detection import Box, CaptionEvent, Detection
-from domain.job import Stage
+from domain.job import CaptionBand, CaptionErasure, Stage
 from domain.progress import StageProgress
-from domain.regions import Region
 from domain.work_order import Plan, Segment, WorkOrder
 from gpu_worker.captions.finder import CaptionFinder
 from gpu_worker.fill.second_look import Redone
@@ -39,21 +38,20 @@ class Finder(Protocol):
         ...
 
 
-#: Facts of the video, where to look, where not to, and the device; regions as they lie before a mirror.
-FinderFactory = Callable[[VideoFacts, tuple[Region, ...], tuple[Region, ...], Device], Finder]
+#: Facts of the video, where to look and where not to, and the device; regions as they lie before a mirror.
+FinderFactory = Callable[[VideoFacts, CaptionErasure, Device], Finder]
 
 
-def open_caption_finder(
-    facts: VideoFacts, regions: tuple[Region, ...], keep: tuple[Region, ...], device: Device
-) -> Finder:
+def open_caption_finder(facts: VideoFacts, settings: CaptionErasure, device: Device) -> Finder:
     """Return PP-OCR's finder for a video."""
     return CaptionFinder(
         facts.width,
         facts.height,
         facts.rotation_degrees,
-        regions,
+        settings.regions,
         float(facts.frame_rate),
-        keep=keep,
+        keep=settings.keep,
+        anywhere=settings.band is CaptionBand.ANYWHERE,
         device=device,
     )
 

@@ -116,7 +116,7 @@ def test_a_request_against_the_rules_names_its_field(deployment, call, recorded,
 def test_what_is_to_be_kept_and_what_to_go_altogether_is_recorded(deployment, call, recorded):
     corner = {"x": 0.8, "y": 0.0, "width": 0.2, "height": 0.2, "time_ranges": []}
     top = {"x": 0.0, "y": 0.0, "width": 1.0, "height": 0.3, "time_ranges": []}
-    captions = {"erase_everything": True, "regions": [top], "keep": [corner]}
+    captions = {"erase_everything": True, "band": "bottom", "regions": [top], "keep": [corner]}
 
     answer = submit(
         deployment, call, recorded, {**json.loads(recorded("create_job")["body"]), "erase": {"captions": captions}}
@@ -141,6 +141,13 @@ def test_only_json_is_read(deployment, recorded, content_type):
 
     assert answer["statusCode"] == 415
     assert json.loads(answer["body"])["allowed"] == "application/json"
+
+
+def test_a_body_beyond_reason_is_refused(deployment, call, recorded):
+    answer = submit(deployment, call, recorded, json.dumps({"name": "x" * 2_000_000}))
+    assert (answer.status, answer.body["code"]) == (413, "RequestTooLarge")
+    answer = submit(deployment, call, recorded, "[" * 100_000)
+    assert (answer.status, answer.body["code"], answer.body["field"]) == (400, "InvalidRequest", "body")
 
 
 def test_an_upload_that_never_came_is_a_404(deployment, call, recorded):

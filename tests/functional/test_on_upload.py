@@ -53,6 +53,11 @@ def test_the_metadata_say_what_to_do(deployment, land):
     assert [execution["name"] for execution in deployment.executions()] == [job.job_id]
 
 
+def test_the_metadata_may_ask_for_captions_anywhere(deployment, land):
+    job = deployment.serve().jobs.get(land({"erase": "captions", "band": "anywhere"})["job_id"])
+    assert job.request.erase.captions.band == "anywhere"
+
+
 def test_an_event_that_comes_six_times_makes_one_job(deployment, land):
     land({"upscale": "2"}, times=6)
     assert len(deployment.serve().jobs.page("default", 10).jobs) == 1
@@ -90,6 +95,8 @@ def test_a_job_that_was_recorded_but_not_started_is_started_by_the_next_event(de
         ({"erase": "captions", "keep": "0,0.8,1"}, "metadata keep must be x,y,width,height"),
         ({"erase": "captions", "everything": "yes", "region": "0,0,1,0.5"}, "everything must be true"),
         ({"erase": "captions", "everything": "true"}, "at least one region"),
+        ({"erase": "captions", "band": "anywhere", "region": "0,0,1,0.5"}, "give one or the other"),
+        ({"erase": "captions", "band": "top"}, "band"),
         ({"upscale": "2", "keep": "0,0.8,1,0.2"}, "only with erase"),
         ({"upscale": "3"}, "factor"),
         ({"upscale": "twice"}, "whole number"),

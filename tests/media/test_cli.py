@@ -76,6 +76,7 @@ def test_erase_says_when_there_was_nothing_to_erase(rendered, tmp_path, capsys) 
         (["erase", "source.mp4", "out.mp4", "--keep", "0,0,1"], "--keep 0,0,1: write X,Y,W,H"),
         (["erase", "source.mp4", "out.mp4", "--keep", "0,0,1,1.5"], "height"),
         (["erase", "source.mp4", "out.mp4", *["--keep", "0,0,1,1"] * 3], "keep: Tuple should have at most 2"),
+        (["erase", "source.mp4", "out.mp4", "--anywhere", "--region", "0,0,1,0.5"], "give one or the other"),
         (["erase", "source.mp4", "out.mp4", "--everything"], "needs at least one region"),
         (["erase", "source.mp4", "out.mp4", "--everything", "--region", "0,0,1,1"], "leave a part of the frame"),
         (["detect", "source.mp4", "--preview", "new", "--everything"], "needs at least one region"),

@@ -22,6 +22,11 @@ class Drawn:
     fade_frames: int = 0
     baseline: float = 0.93
     outline: int = 2
+    size_share: float = 0.085
+    #: A font's file; without, Pillow's own, which has Latin only.
+    font: str = ""
+    #: Where the text begins, as a share of the width; without, it is centred.
+    left_share: float | None = None
 
 
 def texture(width: int, height: int, seed: int = 1) -> np.ndarray:
@@ -55,11 +60,13 @@ def shifted(wide: np.ndarray, offset: float, width: int) -> np.ndarray:
 
 def opacity_of(caption: Drawn, width: int = WIDTH, height: int = HEIGHT) -> tuple[np.ndarray, np.ndarray]:
     """Return the opacity (h, w), 0-1, of a caption in full, and its luma: white with a black outline."""
-    font = ImageFont.load_default(round(0.085 * height))
+    size = round(caption.size_share * height)
+    font = ImageFont.truetype(caption.font, size) if caption.font else ImageFont.load_default(size)
     picture = Image.new("RGBA", (width, height))
     pen = ImageDraw.Draw(picture)
     left, _, right, bottom = pen.textbbox((0, 0), caption.text, font=font, stroke_width=caption.outline)
-    place = ((width - (right - left)) // 2 - left, round(caption.baseline * height) - bottom)
+    begin = (width - (right - left)) // 2 if caption.left_share is None else round(caption.left_share * width)
+    place = (begin - left, round(caption.baseline * height) - bottom)
     ink = {"fill": (255, 255, 255, 255), "stroke_fill": (0, 0, 0, 255)}
     pen.text(place, caption.text, font=font, stroke_width=caption.outline, **ink)
     drawn = np.asarray(picture)

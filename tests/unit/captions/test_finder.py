@@ -2,10 +2,12 @@
 
 import base64
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 from domain.regions import Region, TimeRange
 from gpu_worker.captions.detector import TextDetector
@@ -23,9 +25,9 @@ def networks():
     }
 
 
-def find(frames, networks, regions=(), rotation_degrees=0, keep=()):
+def find(frames, networks, regions=(), rotation_degrees=0, **options):
     size = (frames[0].width, frames[0].height)
-    finder = CaptionFinder(*size, rotation_degrees, regions, RATE, keep=keep, **networks)
+    finder = CaptionFinder(*size, rotation_degrees, regions, RATE, **options, **networks)
     for frame in frames:
         finder.process_frame(frame, frame.index / RATE)
     return finder.flush()
@@ -215,3 +217,133 @@ def test_ten_bit_and_odd_sizes_are_found_alike(networks):
 
 def test_nothing_was_shown(networks):
     assert CaptionFinder(WIDTH, HEIGHT, 0, (), RATE, **networks).flush() == ()
+
+
+def _sign(frames, text, place, luma=230, size=26):
+    """Return the frames with words painted on something in the scene: at ``place(index)``."""
+    done = []
+    for frame in frames:
+        picture = Image.fromarray(frame.y)
+        ImageDraw.Draw(picture).text(place(frame.index), text, font=ImageFont.load_default(size), fill=luma)
+        done.append(replace(frame, y=np.asarray(picture)))
+    return done
+
+
+def test_anywhere_the_band_is_found_and_what_stays_or_moves_is_left(networks):
+    clean = _sign(moving(110, 1.0), "SCORE 21", lambda index: (20, 12))
+    clean = _sign(clean, "PACKAGE", lambda index: (150 + 2 * index, 150))
+    lines = (
+        Drawn("We begin up here", 8, 40, baseline=0.4),
+        Drawn("and this is next", 46, 70, baseline=0.4),
+        Drawn("and then the end", 70, 100, baseline=0.4),
+    )
+    frames, _ = with_captions(clean, lines)
+    events = find(frames, networks, anywhere=True)
+    assert [(event.start_frame, event.end_frame, event.text) for event in events] == [
+        (line.start, line.end, line.text) for line in lines
+    ]
+
+
+def test_anywhere_text_that_comes_with_a_cut_and_stays_is_left(networks):
+    second = _sign(moving(40, 0.5, seed=7), "HOTEL LOBBY", lambda index: (150, 100))
+    clean = [*moving(40, 0.5), *(replace(frame, index=frame.index + 40) for frame in second)]
+    frames, _ = with_captions(clean, (Drawn("Said at the start", 8, 34), Drawn("Said after the cut", 46, 74)))
+    assert [event.text for event in find(frames, networks, anywhere=True)] == [
+        "Said at the start",
+        "Said after the cut",
+    ]
+
+
+def test_anywhere_the_second_line_of_a_caption_goes_with_the_first(networks):
+    lines = (
+        Drawn("Only said once", 8, 40, baseline=0.3),
+        Drawn("This is the first", 46, 80, baseline=0.3),
+        Drawn("and this the second", 46, 80, baseline=0.42),
+    )
+    frames, _ = with_captions(moving(90, 1.0), lines)
+    events = find(frames, networks, anywhere=True)
+    assert [event.text for event in events] == ["Only said once", "This is the first\nand this the second"]
+
+
+def test_anywhere_nothing_changes_and_nothing_is_found(networks):
+    clean = _sign(moving(60, 1.0), "CHANNEL 5", lambda index: (360, 14))
+    assert find(clean, networks, anywhere=True) == ()
+
+
+@pytest.mark.parametrize("frames_shown", [5, 9, 14])
+def test_a_caption_shorter_than_others_is_found_where_they_stand(networks, frames_shown):
+    drawn = (
+        Drawn("Long enough to read", 4, 34),
+        Drawn("No!", 40, 40 + frames_shown),
+        Drawn("As I said before", 60, 90),
+    )
+    frames, _ = with_captions(moving(95, 1.0), drawn)
+    spans = [(event.start_frame, event.end_frame) for event in find(frames, networks)]
+    assert spans == [(4, 34), (40, 40 + frames_shown), (60, 90)]
+
+
+def test_captions_that_change_on_a_cut_are_exact(networks):
+    clean = [*moving(30, 1.0, seed=1), *(replace(frame, index=frame.index + 30) for frame in moving(30, 1.0, seed=7))]
+    frames, _ = with_captions(clean, (Drawn("Before the cut", 5, 30), Drawn("After the cut", 30, 55)))
+    events = find(frames, networks)
+    assert [(event.start_frame, event.end_frame, event.text) for event in events] == [
+        (5, 30, "Before the cut"),
+        (30, 55, "After the cut"),
+    ]
+
+
+FONTS = Path("/usr/share/fonts")
+SCRIPTS = {
+    "ja": ("昨日の夜、何が起きたの", "NotoSansCJK-Bold.ttc"),
+    "zh": ("我们早就应该离开这里了", "NotoSansCJK-Bold.ttc"),
+    "ko": ("어젯밤에 무슨 일이 있었어요", "NotoSansCJK-Bold.ttc"),
+    "ru": ("Это просто невероятно", "DejaVuSans-Bold.ttf"),
+    "ar": ("لا أعرف ماذا أقول", "DejaVuSans-Bold.ttf"),
+    "fr": ("Je ne sais pas, peut-être", "DejaVuSerif-Italic.ttf"),
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_script_is_found_to_the_frame(networks, script):
+    text, name = SCRIPTS[script]
+    font = next(iter(FONTS.rglob(name)), None)
+    if font is None:
+        pytest.skip(f"the font {name} is not installed")
+    frames, opacities = with_captions(moving(50, 1.5), (Drawn(text, 7, 41, font=str(font)),))
+    (event,) = find(frames, networks)
+    assert abs(event.start_frame - 7) <= 1
+    assert abs(event.end_frame - 41) <= 1
+    assert mask_of(event)[opacities[20] > 0.1].mean() > 0.97
+
+
+@pytest.mark.parametrize("text", ["I", "啊"])
+def test_a_single_character_is_a_caption(networks, text):
+    font = next(iter(FONTS.rglob("NotoSansCJK-Bold.ttc")), None)
+    if font is None:
+        pytest.skip("the font NotoSansCJK-Bold.ttc is not installed")
+    drawn = (Drawn(text, 7, 41, font=str(font)),)
+    frames, opacities = with_captions(moving(50, 1.0), drawn)
+    (event,) = find(frames, networks)
+    assert abs(event.start_frame - 7) <= 1
+    assert abs(event.end_frame - 41) <= 1
+    assert mask_of(event)[opacities[20] > 0.1].mean() > 0.95
+
+
+def test_large_type_is_found_to_the_frame(networks):
+    frames, opacities = with_captions(moving(50, 1.0), (Drawn("BIG WORDS", 7, 41, size_share=0.16, outline=4),))
+    (event,) = find(frames, networks)
+    assert (event.start_frame, event.end_frame, event.text) == (7, 41, "BIG WORDS")
+    assert mask_of(event)[opacities[20] > 0.1].mean() > 0.98
+
+
+def test_text_from_top_to_bottom_is_found_in_a_region_of_its_own(networks):
+    font = next(iter(FONTS.rglob("NotoSansCJK-Bold.ttc")), None)
+    if font is None:
+        pytest.skip("the font NotoSansCJK-Bold.ttc is not installed")
+    text = "\n".join("我们早就应该离")
+    drawn = (Drawn(text, 7, 41, baseline=0.97, font=str(font), size_share=0.09, left_share=0.86),)
+    frames, opacities = with_captions(moving(50, 1.0), drawn)
+    (event,) = find(frames, networks, (Region(x=0.8, y=0, width=0.2, height=1),))
+    assert abs(event.start_frame - 7) <= 1
+    assert abs(event.end_frame - 41) <= 1
+    assert mask_of(event)[opacities[20] > 0.1].mean() > 0.95
