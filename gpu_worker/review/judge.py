@@ -65,10 +65,12 @@ class CaptionJudge:
 
     Args:
         detector: text detector.
+        rotation_degrees: counter-clockwise turn that a player applies, a multiple of 90: text is looked for upright.
     """
 
-    def __init__(self, detector: TextDetector) -> None:
+    def __init__(self, detector: TextDetector, rotation_degrees: int = 0) -> None:
         self._detector = detector
+        self._turns = rotation_degrees // 90 % 4
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
 
     def judge(self, shown: Shown) -> Verdict:
@@ -127,7 +129,8 @@ class CaptionJudge:
 
     def _text(self, picture: Picture, place: _Place) -> Mask:
         scale = min(1.0, _COMFORTABLE_LINE_HEIGHT / (place.line_height * place.shrink))
-        probability = self._detector.probability(picture, scale)
+        upright = Picture(*(np.ascontiguousarray(np.rot90(p, self._turns)) for p in (picture.y, picture.u, picture.v)))
+        probability = np.ascontiguousarray(np.rot90(self._detector.probability(upright, scale), -self._turns))
         height, width = place.mask.shape
         return np.asarray(cv2.resize(probability, (width, height)) > _TEXT_PROBABILITY, dtype=bool)
 

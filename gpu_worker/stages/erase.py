@@ -111,7 +111,7 @@ def open_second_look(settings: EraseSettings, facts: VideoFacts, device: Device)
         left = clipped(larger, kept_boxes(event, settings.captions.keep, facts))
         return None if left is None or left.mask_png == event.mask_png else left
 
-    judge = CaptionJudge(TextDetector(open_session(DETECTION_MODEL, device)))
+    judge = CaptionJudge(TextDetector(open_session(DETECTION_MODEL, device)), facts.rotation_degrees)
     return SecondLook(judge.judge, enlarge, growth)
 
 

@@ -9,7 +9,8 @@ from rendered import Source, picture_at
 
 from domain.detection import Box
 from domain.job import CaptionErasure, EraseSettings, Stage, UpscaleSettings
-from domain.regions import Region
+from domain.regions import Region, TimeRange
+from gpu_worker.cli import main
 from gpu_worker.fill.second_look import Redone
 from gpu_worker.fill.windows import decode_mask, encode_mask
 from gpu_worker.inference.session import Device
@@ -60,26 +61,36 @@ def test_a_mask_that_was_too_small_is_grown(rendered, run_job) -> None:
     assert outcome.report.warnings == ()
 
 
-@pytest.mark.parametrize(
-    ("edge", "kept"),
-    [(0.65, Redone.NONE), (0.7, Redone.LARGER_MASK)],
-    ids=["over the mask", "beside the mask"],
-)
-def test_a_larger_mask_respects_what_is_kept(edge, kept, rendered, run_job) -> None:
-    """Kept from column 62 the mask itself is cut, and nothing helps; from column 67 only a larger one reaches."""
+@pytest.mark.parametrize("edge", [0.65, 0.72], ids=["over the mask", "beside the mask"])
+def test_no_attempt_touches_what_is_kept(edge, rendered, run_job) -> None:
+    """A part of the bar is kept, so that the result fails and is filled again, each time beside the kept pixels."""
     path = rendered(bar=BAR, bar_frames=(18, 30), shots=())
     keep = Region(x=edge, y=0, width=1 - edge, height=1)
     settings = EraseSettings(captions=CaptionErasure(keep=(keep,)))
     run_job(path, erase=settings, upscale=UpscaleSettings(), captions=(SMALL,))
     record, before, after = _before_and_after(path, run_job)
-    (event,) = record.captions
-    assert (event.redone, event.passed) == (kept, False), "a part of the bar is kept as well"
+    assert not record.captions[0].passed
+    assert record.outside_difference == 0
     first = int(edge * 96)
     for old, new in zip(before, after, strict=True):
         assert np.array_equal(old.y[:, first:], new.y[:, first:])
         assert np.array_equal(old.u[:, first // 2 :], new.u[:, first // 2 :])
         assert np.array_equal(old.v[:, first // 2 :], new.v[:, first // 2 :])
     assert any((old.y != new.y).any() for old, new in zip(before, after, strict=True))
+
+
+def test_a_larger_mask_ends_where_kept_colour_begins(rendered) -> None:
+    facts = probe_video(rendered(frames=6, shots=()))
+    keep = Region(x=0.72, y=0, width=0.28, height=1)
+    settings = EraseSettings(captions=CaptionErasure(keep=(keep,)))
+    larger = open_second_look(settings, facts, Device.CPU).enlarge(SMALL, (Box(x0=60, y0=40, x1=90, y1=48),))
+    free = open_second_look(EraseSettings(), facts, Device.CPU).enlarge(SMALL, (Box(x0=60, y0=40, x1=90, y1=48),))
+    assert free.box.x1 == 82
+    # Column 69 is kept: its colour is that of column 68, which two samples of colour beside it may not change.
+    assert larger.box.x1 == 64
+    later = keep.model_copy(update={"time_ranges": (TimeRange(start_seconds=1, end_seconds=2),)})
+    settings = EraseSettings(captions=CaptionErasure(keep=(later,)))
+    assert open_second_look(settings, facts, Device.CPU).enlarge(SMALL, ()).box.x1 == 82, "it ends as the region begins"
 
 
 def test_a_region_that_is_erased_as_a_whole_does_not_grow(rendered) -> None:
@@ -98,3 +109,12 @@ def test_a_mask_between_kept_regions_that_cannot_grow_says_so(rendered) -> None:
     box = Box(x0=0, y0=38, x1=96, y1=50)
     full = SMALL.model_copy(update={"box": box, "mask_png": encode_mask(np.ones((12, 96), dtype=bool))})
     assert enlarge(full, ()) is None
+
+
+def test_the_command_line_prints_what_the_report_warns_of(rendered, tmp_path, capsys) -> None:
+    path = rendered(name="s.mkv", codec="ffv1", options={}, width=95, height=63, frames=6, steps=(33,), audio=())
+    arguments = ["erase", str(path), str(tmp_path / "out.mp4")]
+    assert main(arguments) == 0
+    assert "warning" not in capsys.readouterr().out
+    assert main([*arguments, "--report", str(tmp_path / "report")]) == 0
+    assert "warning: the picture was padded from 95x63 to 96x64" in capsys.readouterr().out

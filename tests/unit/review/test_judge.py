@@ -126,6 +126,25 @@ def test_text_of_the_scene_does_not_count(judge, clip) -> None:
     assert verdict.residual_text == 0
 
 
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_text_is_found_however_the_picture_is_turned(turns, clip) -> None:
+    clean, captioned, event = clip
+
+    def turned(frame: Frame) -> Frame:
+        y, u, v = (np.ascontiguousarray(np.rot90(plane, -turns)) for plane in (frame.y, frame.u, frame.v))
+        return replace(frame, y=y, u=u, v=v)
+
+    mask = np.rot90(in_frame(event), -turns)
+    lying = event_of(mask)
+    frames = [turned(frame) for frame in captioned]
+    box = Box(x0=0, y0=0, x1=mask.shape[1], y1=mask.shape[0])
+    judge = CaptionJudge(TextDetector(open_session(DETECTION_MODEL)), 90 * turns)
+    for results, is_left in ((frames, True), ([turned(frame) for frame in clean], False)):
+        patches = [Patch(box, results[index].y, results[index].u, results[index].v) for index in SPAN]
+        given = Shown(lying, [frames[index] for index in SPAN], patches, [frames[4]])
+        assert (judge.judge(given).residual_text > 0.2) == is_left
+
+
 def test_a_letter_that_the_mask_missed_is_found_and_goes(judge, clip) -> None:
     clean, captioned, event = clip
     mask = in_frame(event)
@@ -242,14 +261,16 @@ class Scripted:
     ],
 )
 @pytest.mark.parametrize("quality", list(Quality))
-def test_at_most_two_more_attempts_and_the_best_is_kept(clip, quality, verdicts, kept) -> None:
-    _, captioned, event = clip
+def test_at_most_two_more_attempts_and_the_best_is_kept(quality, verdicts, kept) -> None:
+    size = (160, 90)
+    captioned, opacities = with_captions(moving(10, 1.5, *size), (Drawn("Hi", 2, 8),))
+    event = event_of(opacities[2] > 0.02, start_frame=2, end_frame=8)
     script = Scripted(*verdicts)
-    _, report = erased(captioned, (event,), script, quality)
+    _, report = erased(captioned, (event,), script, quality, enlarge=lambda event, _: larger_mask(event, 2, size))
     assert script.left == []
     assert report.captions[0].redone is kept
     assert report.captions[0].verdict.severity == min(verdicts)
-    assert report.captions[0].frames == len(SPAN)
+    assert report.captions[0].frames == 6
 
 
 @pytest.mark.parametrize(("revealed", "life"), [(True, range(4, 20)), (False, range(24))])
