@@ -28,6 +28,7 @@ from domain.errors import (
     ForbiddenError,
     InvalidRequestError,
     NotFoundError,
+    RequestTooLargeError,
     SmartEraseError,
     TooManyRequestsError,
 )
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 _PROBLEM_JSON = "application/problem+json"
 _JSON = "application/json"
+# The longest sensible request, two regions with twenty times each, has a few kilobytes.
+_MAX_BODY_BYTES = 256 * 1024
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 #: First match wins; a class that is not here is a fault of ours.
@@ -45,6 +48,7 @@ _STATUSES: tuple[tuple[type[SmartEraseError], HTTPStatus], ...] = (
     (AuthenticationError, HTTPStatus.UNAUTHORIZED),
     (ForbiddenError, HTTPStatus.FORBIDDEN),
     (TooManyRequestsError, HTTPStatus.TOO_MANY_REQUESTS),
+    (RequestTooLargeError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (NotFoundError, HTTPStatus.NOT_FOUND),
     (ConflictError, HTTPStatus.CONFLICT),
     (BadSourceError, HTTPStatus.UNPROCESSABLE_ENTITY),
@@ -120,16 +124,17 @@ def new_api(*routers: APIGatewayHttpRouter, public: bool = False) -> APIGatewayH
 
     Its routes answer only callers with an access key, unless they are ``public``.
     """
-    api = APIGatewayHttpResolver(enable_validation=True)
+    api = _Api(is_public=public)
     for router in routers:
         api.include_router(router)
-    api.use([_refuse_unknown_parameters] if public else [_refuse_strangers, _refuse_unknown_parameters])
-    refusals = _Refusals(api)
+    api.use([_refuse_unknown_parameters])
+    refusals = api.refusals
     handlers: dict[type[Exception], Callable[[Any], Response[str]]] = {
         SmartEraseError: refusals.of_domain,
         RequestValidationError: refusals.of_validation,
         RequestUnsupportedContentType: refusals.of_content_type,
         UnicodeDecodeError: refusals.of_encoding,
+        RecursionError: refusals.of_depth,
         RouteNotFoundError: refusals.of_route,
         Exception: refusals.of_crash,
     }
@@ -138,11 +143,32 @@ def new_api(*routers: APIGatewayHttpRouter, public: bool = False) -> APIGatewayH
     return api
 
 
-class _Refusals:
-    """Turns errors into problems."""
+class _Api(APIGatewayHttpResolver):
+    """An API that looks at the caller and the size of a request before anything else, its body's form included."""
 
-    def __init__(self, api: APIGatewayHttpResolver) -> None:
-        self._api = api
+    def __init__(self, *, is_public: bool) -> None:
+        super().__init__(enable_validation=True)
+        self._is_public = is_public
+        self.refusals = _Refusals()
+
+    def resolve(self, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # type: ignore[override]
+        self.refusals.request_id = event["requestContext"]["requestId"]
+        try:
+            if not self._is_public:
+                caller_of(event).require(_scope_of(event))
+            _check_size(event.get("body") or "")
+        except SmartEraseError as error:
+            refusal = self.refusals.of_domain(error)
+            headers = {"Content-Type": _PROBLEM_JSON, **refusal.headers}
+            return {"statusCode": refusal.status_code, "headers": headers, "body": refusal.body}
+        return super().resolve(event, context)
+
+
+class _Refusals:
+    """Turns errors into problems; ``request_id`` is that of the request at hand."""
+
+    def __init__(self) -> None:
+        self.request_id = ""
 
     def of_domain(self, error: SmartEraseError) -> Response[str]:
         status = next((status for cls, status in _STATUSES if isinstance(error, cls)), None)
@@ -167,6 +193,9 @@ class _Refusals:
     def of_encoding(self, _error: UnicodeDecodeError) -> Response[str]:
         return self._problem(HTTPStatus.BAD_REQUEST, "InvalidRequest", "the body is not UTF-8", field="body")
 
+    def of_depth(self, _error: RecursionError) -> Response[str]:
+        return self._problem(HTTPStatus.BAD_REQUEST, "InvalidRequest", "the body is nested too deep", field="body")
+
     def of_route(self, _error: RouteNotFoundError) -> Response[str]:
         return self._problem(HTTPStatus.NOT_FOUND, "RouteNotFound", "there is no such operation")
 
@@ -186,15 +215,22 @@ class _Refusals:
             code=code,
             field=field,
             allowed=allowed,
-            request_id=self._api.current_event.request_context.request_id,
+            request_id=self.request_id,
         )
         return Response(status, content_type=_PROBLEM_JSON, body=problem.model_dump_json(exclude_none=True))
 
 
-def _refuse_strangers(api: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
-    scope = Scope.READ if api.current_event.http_method == "GET" else Scope.WRITE
-    caller_of(api.current_event.raw_event).require(scope)
-    return next_middleware(api)
+def _scope_of(event: dict[str, Any]) -> Scope:
+    return Scope.READ if event["requestContext"]["http"]["method"] == "GET" else Scope.WRITE
+
+
+def _check_size(body: str) -> None:
+    if len(body) > _MAX_BODY_BYTES:
+        raise RequestTooLargeError(
+            f"the body has {len(body)} bytes; at most {_MAX_BODY_BYTES} are taken",
+            field="body",
+            allowed=f"<= {_MAX_BODY_BYTES} bytes",
+        )
 
 
 def _refuse_unknown_parameters(api: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:

@@ -8,6 +8,7 @@
     │   ├── BlockedAddressError        the URL points into a private network
     │   ├── InvalidCallbackUrlError    the URL has a form that is never called
     │   └── TemplateKindMismatchError  the template is one for something else
+    ├── RequestTooLargeError
     ├── AuthenticationError            the service does not know who calls
     │   ├── MissingCredentialsError
     │   ├── UnknownAccessKeyError
@@ -105,6 +106,10 @@ class InvalidCallbackUrlError(InvalidRequestError):
 
 class TemplateKindMismatchError(InvalidRequestError):
     """Raised when a template for captions is named where one for icons belongs, or the other way round."""
+
+
+class RequestTooLargeError(SmartEraseError):
+    """Raised when the body of a request is larger than any request needs."""
 
 
 class AuthenticationError(SmartEraseError):

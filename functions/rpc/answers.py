@@ -26,6 +26,7 @@ from domain.errors import (
     NonceReusedError,
     NotFoundError,
     RequestExpiredError,
+    RequestTooLargeError,
     SignatureMismatchError,
     SmartEraseError,
     SourceNotFoundError,
@@ -74,6 +75,7 @@ _CODES: tuple[tuple[type[SmartEraseError], RpcError, RpcError], ...] = (
     (ForbiddenError, RpcError(403, "Forbidden"), RpcError(403, "AuthFailed")),
     (TooManyRequestsError, *_everywhere(403, "RequestsTooFrequent")),
     # what was asked for
+    (RequestTooLargeError, RpcError(400, "InvalidParameter"), RpcError(400, "ParameterError")),
     (MissingParameterError, RpcError(400, "MissingParameter"), RpcError(400, "ParameterError")),
     (
         FunctionNotSupportedError,

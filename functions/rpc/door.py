@@ -12,7 +12,7 @@ from adapters.observed import logger
 from adapters.service import current_service
 from domain.access import Caller
 from domain.acs3 import check_body
-from domain.errors import InvalidRequestError, SmartEraseError, UnknownActionError
+from domain.errors import InvalidRequestError, RequestTooLargeError, SmartEraseError, UnknownActionError
 from rpc.answers import error_of, rendered
 from rpc.call import Call
 from rpc.operations import OPERATIONS
@@ -78,10 +78,10 @@ def _version(headers: Mapping[str, str], sent: Mapping[str, str]) -> str:
 def _body(event: Mapping[str, Any]) -> bytes:
     text: str = event.get("body") or ""
     if len(text) > 2 * MAX_BODY_BYTES:
-        raise InvalidRequestError("the body is too large", allowed=f"{MAX_BODY_BYTES} bytes")
+        raise RequestTooLargeError("the body is too large", allowed=f"{MAX_BODY_BYTES} bytes")
     body = base64.b64decode(text) if event.get("isBase64Encoded") else text.encode()
     if len(body) > MAX_BODY_BYTES:
-        raise InvalidRequestError("the body is too large", allowed=f"{MAX_BODY_BYTES} bytes")
+        raise RequestTooLargeError("the body is too large", allowed=f"{MAX_BODY_BYTES} bytes")
     return body
 
 

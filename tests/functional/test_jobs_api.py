@@ -96,7 +96,7 @@ def test_a_job_is_bound_to_the_version_that_was_there_when_it_was_submitted(depl
         ({"erase": None, "upscale": None}, ("body", "at least one of erase and upscale")),
         ({"source": {}}, ("source", "exactly one")),
         ({"source": None}, ("source", "valid")),
-        ({"user_data": "x" * 1025}, ("body", "1024 bytes")),
+        ({"user_data": "x" * 1025}, ("user_data", "1024 bytes")),
     ],
 )
 def test_a_request_against_the_rules_names_its_field(deployment, call, recorded, change, expected):
