@@ -21,7 +21,12 @@ def probe_source(job_id: str, _payload: dict[str, Any]) -> dict[str, Any]:
             return probe(file, found.size_bytes)
 
     uri, order = service.processing.probe_source(job_id, look)
-    return {"work_order_uri": uri, "erase": order.erase is not None, "upscale": order.upscale is not None}
+    return {
+        "work_order_uri": uri,
+        "preview": order.preview,
+        "erase": order.erase is not None,
+        "upscale": order.upscale is not None,
+    }
 
 
 handler = observed_step(probe_source)

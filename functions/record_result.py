@@ -10,8 +10,8 @@ from adapters.service import current_service
 
 def record_result(job_id: str, _payload: dict[str, Any]) -> dict[str, Any]:
     """Put what assemble published on the job's record."""
-    manifest = current_service().processing.record_result(job_id)
-    return {"nothing_found": manifest.nothing_found}
+    facts = current_service().processing.record_result(job_id)
+    return {"nothing_found": facts.nothing_found}
 
 
 handler = observed_step(record_result)

@@ -13,7 +13,7 @@ from domain.errors import InvalidTransitionError
 from domain.failure import job_error
 from domain.job import Job, JobError, JobRequest, ObjectRef, ResultFacts, SourceFacts, Stage
 from domain.storage_keys import JobKeys
-from domain.work_order import Plan, ResultManifest, WorkOrder
+from domain.work_order import Plan, PreviewManifest, ResultManifest, WorkOrder
 
 if TYPE_CHECKING:
     from adapters.job_end import JobEnd
@@ -74,7 +74,12 @@ class Processing:
         facts = probe(found)
         limits.check_source(facts, request.erase, request.upscale)
         order = WorkOrder(
-            job_id=job_id, source=found.ref, source_facts=facts, erase=request.erase, upscale=request.upscale
+            job_id=job_id,
+            source=found.ref,
+            source_facts=facts,
+            erase=request.erase,
+            upscale=request.upscale,
+            preview=request.preview,
         )
         key = JobKeys(job_id).work_order
         self.media.write(key, order)
@@ -97,21 +102,30 @@ class Processing:
         self.jobs.set_segment_count(job_id, len(plan.segments))
         return plan
 
-    def record_result(self, job_id: str) -> ResultManifest:
+    def record_result(self, job_id: str) -> ResultFacts:
         """Mark a job as succeeded, and tell of it; called again, it tells only of what was not told.
 
         Raises:
-            MissingOutputError: assemble has left nothing.
+            MissingOutputError: the last stage has left nothing.
             InvalidTransitionError: the job was cancelled.
         """
-        key = JobKeys(job_id).result_manifest
-        manifest = self.media.read(key, ResultManifest)
-        if manifest is None:
-            raise MissingOutputError(f"there is no {key}")
-        facts = ResultFacts.model_validate(manifest.model_dump(include=set(ResultFacts.model_fields)))
-        self.jobs.succeed(job_id, manifest.files.model_dump(exclude_none=True), facts, self.clock())
+        keys, is_preview = JobKeys(job_id), _request(self.jobs.get(job_id)).preview
+        files, facts = self._published_preview(keys) if is_preview else self._published_video(keys)
+        self.jobs.succeed(job_id, files, facts, self.clock())
         self.end.settle(self.jobs.get(job_id))
-        return manifest
+        return facts
+
+    def _published_video(self, keys: JobKeys) -> tuple[dict[str, str], ResultFacts]:
+        manifest = self.media.read(keys.result_manifest, ResultManifest)
+        if manifest is None:
+            raise MissingOutputError(f"there is no {keys.result_manifest}")
+        return manifest.files.model_dump(exclude_none=True), _facts(manifest)
+
+    def _published_preview(self, keys: JobKeys) -> tuple[dict[str, str], ResultFacts]:
+        manifest = self.media.read(keys.preview_manifest, PreviewManifest)
+        if manifest is None:
+            raise MissingOutputError(f"there is no {keys.preview_manifest}")
+        return manifest.files, _facts(manifest)
 
     def record_failure(self, job_id: str, error_name: str, cause: str) -> JobError:
         """Mark a job as failed, unless it has ended already, and tell of its end; return why it failed.
@@ -129,6 +143,10 @@ class Processing:
             error = JobError(code=ended.code, message=ended.message)
         self.end.settle(self.jobs.get(job_id))
         return error
+
+
+def _facts(manifest: ResultManifest | PreviewManifest) -> ResultFacts:
+    return ResultFacts.model_validate(manifest.model_dump(include=set(ResultFacts.model_fields)))
 
 
 def _request(job: Job) -> JobRequest:

@@ -210,6 +210,7 @@ _ICE_FUNCTION_NAMES: Mapping[Function | None, str] = {
     Function.ERASE: "VideoDetext",
     Function.ERASE_AND_UPSCALE: "VideoDetext",
     Function.UPSCALE: "SuperResolveVideo",
+    Function.PREVIEW: "CaptionExtraction",
     None: "",
 }
 

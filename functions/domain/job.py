@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
@@ -62,6 +63,7 @@ class Stage(StrEnum):
 
     FETCH = "fetch"
     PROBE = "probe"
+    PREVIEW = "preview"
     DETECT = "detect"
     PLAN = "plan"
     ERASE = "erase"
@@ -155,10 +157,21 @@ class JobCallback(_Border):
     secret: Annotated[SecretStr | None, Field(exclude=True)] = None
 
 
+def _within_bytes(user_data: str) -> str:
+    if len(user_data.encode()) > MAX_USER_DATA_BYTES:
+        raise ValueError(f"user_data may hold at most {MAX_USER_DATA_BYTES} bytes of UTF-8")
+    return user_data
+
+
+#: Given back unread.
+UserData = Annotated[str, AfterValidator(_within_bytes)]
+
+
 class JobRequest(_Border):
     """A request for one job: a source, and at least one of ``erase``, ``upscale``, and a template for an erase.
 
-    What ``erase`` says wins over the template.
+    What ``erase`` says wins over the template. With ``preview`` nothing is erased: pictures and a timeline show what
+    would be.
     """
 
     source: Source
@@ -166,16 +179,43 @@ class JobRequest(_Border):
     erase: EraseSettings | None = None
     upscale: UpscaleSettings | None = None
     name: Annotated[str, Field(max_length=MAX_NAME_LENGTH)] | None = None
-    user_data: str | None = None
+    user_data: UserData | None = None
     callback: JobCallback | None = None
+    preview: StrictBool = False
 
     @model_validator(mode="after")
     def _asks_for_something(self) -> Self:
         if self.erase is None and self.upscale is None and self.template_id is None:
             raise ValueError("ask for at least one of erase and upscale, or name a template_id")
-        if self.user_data is not None and len(self.user_data.encode()) > MAX_USER_DATA_BYTES:
-            raise ValueError(f"user_data may hold at most {MAX_USER_DATA_BYTES} bytes of UTF-8")
+        if self.preview and self.upscale is not None:
+            raise ValueError("a preview shows what an erase would remove: leave upscale out")
         return self
+
+
+class PreviewRequest(_Border):
+    """A request for a preview: where captions would be looked for. The fields are those of a job."""
+
+    source: Source
+    template_id: Annotated[str, Field(max_length=100)] | None = None
+    captions: CaptionErasure | None = None
+    name: Annotated[str, Field(max_length=MAX_NAME_LENGTH)] | None = None
+    user_data: UserData | None = None
+    callback: JobCallback | None = None
+
+    def to_job_request(self) -> JobRequest:
+        """Return the job that makes the preview."""
+        erase = None if self.captions is None else EraseSettings(captions=self.captions)
+        if erase is None and self.template_id is None:
+            erase = EraseSettings()
+        return JobRequest(
+            source=self.source,
+            template_id=self.template_id,
+            erase=erase,
+            name=self.name,
+            user_data=self.user_data,
+            callback=self.callback,
+            preview=True,
+        )
 
 
 class ObjectRef(_Border):

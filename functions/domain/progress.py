@@ -31,6 +31,8 @@ class StageProgress(BaseModel):
 
 def stages_of(request: JobRequest) -> tuple[Stage, ...]:
     """Return the worker stages that a request passes through, in order."""
+    if request.preview:
+        return (Stage.DETECT,)
     wanted = {Stage.DETECT, Stage.ASSEMBLE}
     if request.erase is not None:
         wanted.add(Stage.ERASE)

@@ -110,6 +110,11 @@ class JobKeys:
         return f"{self._results}{name}"
 
     @property
+    def preview_manifest(self) -> str:
+        """List of a preview's files (preview); written last."""
+        return f"{self._work}preview.json"
+
+    @property
     def result_manifest(self) -> str:
         """List of the published files; written last, so that its presence means a complete result."""
         return f"{self._work}result.json"

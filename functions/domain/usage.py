@@ -28,6 +28,7 @@ class Function(StrEnum):
     ERASE = "erase"
     UPSCALE = "upscale"
     ERASE_AND_UPSCALE = "erase_and_upscale"
+    PREVIEW = "preview"
 
 
 class Tier(StrEnum):
@@ -60,7 +61,7 @@ class UsageRecord(_Border):
     """What one job used. Sizes are of the result, or of the source where there is no result.
 
     ``function`` is None for a job that failed because what it was to do could not be read. Only a succeeded job has
-    ``billable_seconds``: the seconds of its output.
+    ``billable_seconds``: the seconds of its output. A preview has none.
     """
 
     job_id: str
@@ -171,6 +172,7 @@ def record_of(job: Job) -> UsageRecord:
     facts = result or source
     seconds = result.duration_seconds if result is not None else None
     erase = None if request is None else request.erase
+    is_preview = request is not None and request.preview
     return UsageRecord(
         job_id=job.job_id,
         ended_at=job.finished_at,
@@ -183,7 +185,7 @@ def record_of(job: Job) -> UsageRecord:
         width=None if facts is None else facts.width,
         height=None if facts is None else facts.height,
         tier=None if facts is None else tier_of(facts.width, facts.height),
-        billable_seconds=seconds or 0.0 if job.status is JobStatus.SUCCEEDED else 0.0,
+        billable_seconds=seconds or 0.0 if job.status is JobStatus.SUCCEEDED and not is_preview else 0.0,
     )
 
 
@@ -191,6 +193,8 @@ def function_of(job: Job) -> Function | None:
     """Return what a job does, None where its request could not be read."""
     if job.request is None:
         return None
+    if job.request.preview:
+        return Function.PREVIEW
     if job.request.erase is None:
         return Function.UPSCALE
     return Function.ERASE if job.request.upscale is None else Function.ERASE_AND_UPSCALE

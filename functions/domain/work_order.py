@@ -22,6 +22,7 @@ class WorkOrder(_Record):
     source_facts: SourceFacts
     erase: EraseSettings | None = None
     upscale: UpscaleSettings | None = None
+    preview: bool = False
 
 
 class Segment(_Record):
@@ -67,3 +68,19 @@ class ResultManifest(_Record):
     duration_seconds: float = Field(ge=0)
     frame_count: int = Field(gt=0)
     upscaler: str | None = None
+
+
+class PreviewManifest(_Record):
+    """What the preview stage published: written last, so that its presence means a complete preview.
+
+    ``files`` are keys by names that links are given under: timeline, captions_srt, captions_vtt, and picture_00000 for
+    the caption of that index. ``width`` and ``height`` are pixels of the source as coded.
+    """
+
+    version: Literal[1] = 1
+    files: dict[str, str]
+    nothing_found: bool
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+    duration_seconds: float = Field(ge=0)
+    frame_count: int = Field(gt=0)

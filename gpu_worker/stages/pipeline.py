@@ -9,9 +9,10 @@ from gpu_worker.stages.assemble import assemble
 from gpu_worker.stages.detect import detect
 from gpu_worker.stages.erase import erase_segment
 from gpu_worker.stages.job import StageJob
+from gpu_worker.stages.preview import publish_preview
 from gpu_worker.stages.upscale import upscale_segment
 
-WORKER_STAGES = (Stage.DETECT, Stage.ERASE, Stage.UPSCALE, Stage.ASSEMBLE)
+WORKER_STAGES = (Stage.PREVIEW, Stage.DETECT, Stage.ERASE, Stage.UPSCALE, Stage.ASSEMBLE)
 
 
 def run_stage(job: StageJob, stage: Stage, segment: int) -> None:
@@ -21,7 +22,9 @@ def run_stage(job: StageJob, stage: Stage, segment: int) -> None:
         BadSourceError: one of its subclasses, when the file is at fault.
         InvalidRequestError: when the work order does not ask for this stage.
     """
-    if stage is Stage.DETECT:
+    if stage is Stage.PREVIEW and job.order.preview:
+        publish_preview(job)
+    elif stage is Stage.DETECT:
         detect(job)
     elif stage is Stage.ERASE and job.order.erase is not None:
         erase_segment(job, segment)

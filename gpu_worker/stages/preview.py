@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 
 from domain.detection import CaptionEvent, Detection
-from domain.job import Stage
+from domain.work_order import PreviewManifest
 from gpu_worker.fill.windows import decode_mask
-from gpu_worker.stages.captions_text import caption_entries, displayed_box
+from gpu_worker.stages.captions_text import caption_entries, displayed_box, to_srt, to_vtt
+from gpu_worker.stages.detect import detect
 from gpu_worker.stages.job import StageJob
 from gpu_worker.stages.pictures import Picture, fitted, middle_seconds, spread, write_png
-from gpu_worker.stages.pipeline import run_stage
 from gpu_worker.video.source import VideoFacts, probe_video
 from gpu_worker.video.stills import displayed, still_at
 from gpu_worker.workspace import copy_atomically
@@ -23,12 +23,14 @@ from gpu_worker.workspace import copy_atomically
 TIMELINE_NAME = "timeline.json"
 #: More pictures than this nobody looks through; those of a long video are spread over it.
 MAX_PICTURES = 100
+#: Each of them is a link in every answer about the job.
+MAX_PUBLISHED_PICTURES = 20
 LONG_SIDE_PIXELS = 1280
 _BOX_COLOUR = (0, 220, 255)
 _MASK_COLOUR = (255, 0, 255)
 
 
-def write_preview(job: StageJob, folder: Path) -> Detection:
+def write_preview(job: StageJob, folder: Path, max_pictures: int = MAX_PICTURES) -> Detection:
     """Run the detect stage and leave in ``folder`` one PNG per caption, taken at its middle, and the timeline.
 
     A picture shows every caption on screen at its moment: the box in yellow, the edge of the mask in magenta. The
@@ -38,7 +40,7 @@ def write_preview(job: StageJob, folder: Path) -> Detection:
         BadSourceError: one of its subclasses, when the source cannot be decoded.
         OSError: when ``folder`` cannot be written.
     """
-    run_stage(job, Stage.DETECT, 0)
+    detect(job)
     detection = job.detection()
     path = job.workspace.source(job.order.source)
     facts = probe_video(path)
@@ -47,7 +49,7 @@ def write_preview(job: StageJob, folder: Path) -> Detection:
     for old in folder.glob("caption-[0-9]*.png"):
         old.unlink()
     names: dict[int, str] = {}
-    for position in spread(len(captions), MAX_PICTURES):
+    for position in spread(len(captions), max_pictures):
         caption = captions[position]
         names[caption.index] = f"caption-{caption.index:05d}.png"
         seconds = middle_seconds(caption)
@@ -58,6 +60,37 @@ def write_preview(job: StageJob, folder: Path) -> Detection:
     timeline.write_text(_timeline(detection, facts, names), encoding="utf-8")
     copy_atomically(timeline, folder / TIMELINE_NAME)
     return detection
+
+
+def publish_preview(job: StageJob) -> None:
+    """The preview stage: publish pictures, timeline and texts, and last of all the manifest, unless it is there.
+
+    Raises:
+        BadSourceError: one of its subclasses, when the source cannot be decoded.
+    """
+    keys, workspace = job.workspace.keys, job.workspace
+    if workspace.exists(keys.preview_manifest):
+        return
+    folder = workspace.scratch / "preview"
+    detection = write_preview(job, folder, MAX_PUBLISHED_PICTURES)
+    texts = {"captions_srt": to_srt(detection.captions), "captions_vtt": to_vtt(detection.captions)}
+    files = {name: keys.result(name.replace("_", ".")) for name in texts}
+    for name, text in texts.items():
+        workspace.write(files[name], text.encode())
+    for picture in sorted(folder.glob("caption-[0-9]*.png")):
+        files[picture.stem.replace("caption-", "picture_")] = keys.result(picture.name)
+        workspace.publish(picture, keys.result(picture.name))
+    files["timeline"] = keys.result(TIMELINE_NAME)
+    workspace.publish(folder / TIMELINE_NAME, files["timeline"])
+    manifest = PreviewManifest(
+        files=files,
+        nothing_found=not detection.captions,
+        width=job.order.source_facts.width,
+        height=job.order.source_facts.height,
+        duration_seconds=detection.duration_seconds,
+        frame_count=detection.frame_count,
+    )
+    workspace.write(keys.preview_manifest, manifest.model_dump_json().encode())
 
 
 def _timeline(detection: Detection, facts: VideoFacts, pictures: dict[int, str]) -> str:

@@ -72,7 +72,8 @@ def test_the_probe_writes_the_work_order_and_sets_the_job_running(deployment, re
     answer = probe_source.handler(recorded("probe_source"), deployment.context)
 
     key = JobKeys(JOB_ID).work_order
-    assert answer == {"work_order_uri": f"s3://{deployment.bucket}/{key}", "erase": True, "upscale": True}
+    uri = f"s3://{deployment.bucket}/{key}"
+    assert answer == {"work_order_uri": uri, "preview": False, "erase": True, "upscale": True}
     order = read(deployment, key, WorkOrder)
     job = jobs.get(JOB_ID)
     assert order.source == job.source_object

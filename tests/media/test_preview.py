@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,8 +11,11 @@ import pytest
 from jobs import caption
 
 from domain.detection import Box
-from domain.job import EraseSettings
-from gpu_worker.stages.preview import LONG_SIDE_PIXELS, MAX_PICTURES, write_preview
+from domain.errors import InvalidRequestError
+from domain.job import EraseSettings, Stage
+from domain.work_order import PreviewManifest
+from gpu_worker.stages.pipeline import run_stage
+from gpu_worker.stages.preview import LONG_SIDE_PIXELS, MAX_PICTURES, MAX_PUBLISHED_PICTURES, write_preview
 
 BOX = Box(x0=16, y0=32, x1=80, y1=56)
 
@@ -83,3 +87,31 @@ def test_pictures_of_a_large_video_are_made_smaller(rendered, run_job, tmp_path)
     picture = cv2.imread(str(tmp_path / "preview/caption-00000.png"))
     assert picture.shape == (720, LONG_SIDE_PIXELS, 3)
     assert np.abs(np.subtract(_yellow(picture), np.multiply((400, 900, 1500, 1000), 2 / 3))).max() <= 2
+
+
+def test_the_preview_stage_publishes_pictures_timeline_and_texts_once(rendered, run_job) -> None:
+    captions = tuple(caption(index, index, index + 5, BOX, "words") for index in range(MAX_PUBLISHED_PICTURES + 1))
+    job = run_job.job(rendered(shots=()), erase=EraseSettings(), captions=captions)
+    with pytest.raises(InvalidRequestError, match="preview"):
+        run_stage(job, Stage.PREVIEW, 0)
+    job = replace(job, order=job.order.model_copy(update={"preview": True}))
+
+    run_stage(job, Stage.PREVIEW, 0)
+
+    workspace = job.workspace
+    manifest = PreviewManifest.model_validate_json(workspace.read(workspace.keys.preview_manifest))
+    assert (manifest.frame_count, manifest.nothing_found) == (48, False)
+    pictures = [name for name in manifest.files if name.startswith("picture_")]
+    assert len(pictures) == MAX_PUBLISHED_PICTURES
+    assert manifest.files.keys() - set(pictures) == {"timeline", "captions_srt", "captions_vtt"}
+    for name, key in manifest.files.items():
+        content = workspace.fetch(key).read_bytes()
+        assert content.startswith(b"\x89PNG") == (name in pictures)
+    timeline = json.loads(workspace.read(manifest.files["timeline"]))
+    listed = {entry["picture"] for entry in timeline["captions"]} - {None}
+    assert {key.rsplit("/", 1)[-1] for key in (manifest.files[name] for name in pictures)} == listed
+    assert workspace.read(manifest.files["captions_srt"]).decode().startswith("1\n")
+
+    workspace.fetch(manifest.files["timeline"]).unlink()
+    run_stage(job, Stage.PREVIEW, 0)  # finds what it left, and does nothing
+    assert not workspace.exists(manifest.files["timeline"])

@@ -41,6 +41,18 @@ def test_an_erase_alone_skips_the_upscale(engine: Engine) -> None:
     assert not any("upscale" in name for name in workers(engine.records("noupscale-1")))
 
 
+def test_a_preview_is_one_stage_and_its_result_is_recorded(engine: Engine) -> None:
+    assert engine.run("preview-yes")["status"] == "SUCCEEDED"
+    records = engine.records("preview-yes")
+    assert workers(records) == ["worker-preview-0-attempt1"]
+    assert "succeeded" in records
+
+
+def test_a_preview_that_fails_is_recorded_as_failed(engine: Engine) -> None:
+    assert engine.run("preview-exit2")["status"] == "FAILED"
+    assert len(failures(engine.records("preview-exit2"))) == 1
+
+
 def test_the_same_name_starts_one_execution_only(engine: Engine) -> None:
     first = engine.start("same-name")
     assert engine.start("same-name") == first

@@ -99,7 +99,7 @@ def test_only_failed_calls_to_an_api_are_retried(graphs):
 
 def test_batch_jobs_can_be_found_by_the_jobs_id(graphs):
     batch = [state for _, state in all_states(graphs) if "batch" in state.get("Resource", "")]
-    assert len(batch) == 4
+    assert len(batch) == 5
     for state in batch:
         assert state["Resource"].endswith("batch:submitJob.sync")
         assert re.match(r"States\.Format\('\{\}-(\w+)(-\{\})?', \$\.job_id", state["Parameters"]["JobName.$"])

@@ -26,6 +26,7 @@ def handler(event, context):
     s3.put_object(Bucket=bucket, Key=f"jobs/{job_id}/work_order.json", Body=json.dumps(behaviour).encode())
     return {
         "work_order_uri": f"s3://{bucket}/jobs/{job_id}/work_order.json",
+        "preview": "preview" in behaviour,
         "erase": True,
         "upscale": "noupscale" not in behaviour,
     }
