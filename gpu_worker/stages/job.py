@@ -173,7 +173,7 @@ class CaptionRecord(_Record):
     frames: int
     pixels_masked: int
     pixels_from_frames: int
-    pixels_unmatted: int = 0
+    pixels_seen_through: int = 0
     residual_text: float
     ghost_levels: float
     seam: float
