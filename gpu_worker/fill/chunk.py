@@ -34,6 +34,8 @@ _BLUR_CELLS = 5
 _NEAR_WEIGHT = 0.02
 _WIDE_FACTOR = 2
 _VARIANCE_CELLS = 7
+#: Grain is measured where frames differ least: in this percentile of the ring, motion has told them apart no further.
+_QUIETEST = 20
 #: Frames whose trails wait until they are blended.
 _WAITING_BLENDS = 4
 
@@ -71,12 +73,14 @@ class Filled:
     """One frame's surroundings without captions.
 
     ``revealed`` (h, w) is false for covered pixels that no other frame shows, which were filled from beside.
-    ``confidence``, of each of the occlusion's ``indices``, is the share of other frames in the pixel, 0-1.
+    ``confidence``, of each of the occlusion's ``indices``, is the share of other frames in the pixel, 0-1. ``grain`` is
+    the variance, in 8-bit levels squared, by which two frames differ where they show the same: film grain and codec.
     """
 
     surroundings: Surroundings
     revealed: NDArray[np.bool_]
     confidence: FloatPlane
+    grain: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -164,10 +168,13 @@ def _blend(
     spatial_doubt = (_CODEC_VARIANCE + _SPATIAL_FACTOR * variance) * (1 + _DOUBT_PER_PIXEL * occlusion.depth)
     found = np.zeros(occlusion.indices.size, dtype=bool)
     samples: list[list[_Samples]] = [[], [], []]
+    grain = []
     for sources in directions:
         found |= sources.found
         (values,), error = _corrected(sources, luma, [frame.y], stacks[:1])
-        weights = _weights(position, sources, error / _levels_per_step(frame.bit_depth), variance)
+        error /= _levels_per_step(frame.bit_depth)
+        grain.append(_grain(error[occlusion.ring], sources.found[occlusion.ring]))
+        weights = _weights(position, sources, error, variance)
         samples[0].append(_Samples(values, weights))
         both, _ = _corrected(sources, chroma, [frame.u, frame.v], stacks[1:])
         for number, of_plane in enumerate(both, 1):
@@ -180,7 +187,15 @@ def _blend(
     revealed.reshape(-1)[occlusion.indices] = found | ~occlusion.covered
     filled = Surroundings(planes[0], planes[1], planes[2], frame.bit_depth, occlusion)
     shown = sum((sample.weights for sample in samples[0]), np.zeros_like(spatial_doubt))
-    return Filled(filled, revealed, np.asarray(shown / (shown + 1 / spatial_doubt), dtype=np.float32))
+    confidence = np.asarray(shown / (shown + 1 / spatial_doubt), dtype=np.float32)
+    return Filled(filled, revealed, confidence, min(grain, default=0.0))
+
+
+def _grain(error: FloatPlane, found: NDArray[np.bool_]) -> float:
+    """Return the variance of one frame's grain from how far the ring is off its sources where it is off least."""
+    if not found.any():
+        return 0.0
+    return _ERROR_TO_VARIANCE * float(np.percentile(error[found], _QUIETEST)) ** 2 / 2
 
 
 def _ring_variance(frame: Surroundings, points: Points) -> FloatPlane:

@@ -12,6 +12,7 @@ import numpy as np
 
 from domain.detection import Box
 from gpu_worker.fill.chunk import Filled, Surroundings, fill_chunk
+from gpu_worker.fill.grain import with_grain
 from gpu_worker.fill.learned import LearnedFill
 from gpu_worker.fill.motion import MotionEstimator, PairMotion, View
 from gpu_worker.fill.plate import leaves_no_edge, plate_pixels, seen_through
@@ -98,7 +99,8 @@ def fill_lane(lane: Lane, before: list[Frame], window: list[Frame], positions: I
         cut_frames, first = _with_lenders(lane, before, window, run)
         filled = _fill_run(lane, cut_frames, first, run)
         for position, result in zip(range(run.start, run.stop), filled, strict=True):
-            done[position] = _done(lane.window, window[position], result)
+            frame, around = window[position], lane.window.surroundings
+            done[position] = _done(lane.window, frame, with_grain(result, (around.x0, around.y0), frame.index))
         last = window[run.stop - 1]
         lane.carried = (last.index, _lender(filled[-1]))
         lane.forget_before(last.index + 1)

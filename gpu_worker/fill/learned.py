@@ -98,7 +98,7 @@ class LearnedFill:
             here.bit_depth,
             here.occlusion,
         )
-        return Filled(surroundings, filled.revealed, filled.confidence)
+        return Filled(surroundings, filled.revealed, filled.confidence, filled.grain)
 
     def repaint_run(
         self, results: list[Filled], motions: list[PairMotion | None], before: Surroundings | None
