@@ -60,6 +60,10 @@ class Rect:
         """Return the rectangle moved by some pixels."""
         return Rect(self.x0 + right, self.y0 + down, self.x1 + right, self.y1 + down)
 
+    def shrunk(self, scale: int) -> Rect:
+        """Return where the rectangle lies in a picture ``scale`` times smaller."""
+        return Rect(self.x0 // scale, self.y0 // scale, self.x1 // scale, self.y1 // scale)
+
     @classmethod
     def of_box(cls, box: Box) -> Rect:
         """Return a box of the detection as a rectangle."""

@@ -124,7 +124,7 @@ def find_plate(crossings: tuple[Crossing, ...], text: Rect, ink: NDArray[np.bool
     small_ink = cv2.resize(ink.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA) > 0
     found = _find(
         [_Pair(_planes(crossing.without, size), _planes(crossing.within, size)) for crossing in crossings],
-        Rect(text.x0 // scale, text.y0 // scale, text.x1 // scale, text.y1 // scale),
+        text.shrunk(scale),
         small_ink,
     )
     if found is None or scale == 1:

@@ -22,6 +22,8 @@ _MAX_AROUND_LEVELS = 8.0
 _MAX_AROUND_SHARE = 0.12
 #: What comes must change the picture by this much, in levels, to be told from noise.
 _MIN_INK_LEVELS = 20.0
+#: Lines are brought down to about this height in pixels, at which their strokes still differ from their background.
+_LINE_HEIGHT = 12
 #: A second band, of another language say, is on screen at least this share of the time that the first one is.
 _MIN_TIME_SHARE = 0.5
 #: Lines of one band are centred, or set from one margin, to within this share of their length.
@@ -34,13 +36,18 @@ def is_laid_over(crossings: Iterable[Crossing], text: Rect) -> bool:
 
 
 def _goes_on(crossing: Crossing, text: Rect) -> bool:
-    without, within = (cv2.blur(picture.y, (3, 3)) for picture in (crossing.without, crossing.within))
+    bounds = crossing.within.bounds
+    scale = max(2, text.line_height // _LINE_HEIGHT)
+    size = (max(1, bounds.width // scale), max(1, bounds.height // scale))
+    without, within = (
+        cv2.resize(picture.y, size, interpolation=cv2.INTER_AREA) for picture in (crossing.without, crossing.within)
+    )
     change = cv2.absdiff(without, within)
     around = np.ones(change.shape, dtype=bool)
-    around[text.grow(text.line_height // 2, crossing.within.bounds).slices] = False
+    around[text.grow(text.line_height // 2, bounds).shrunk(scale).slices] = False
     if not around.any():
         return False
-    ink = float(np.percentile(change[text.slices], 90))
+    ink = float(np.percentile(change[text.shrunk(scale).slices], 90))
     return ink >= _MIN_INK_LEVELS and float(change[around].mean()) < min(_MAX_AROUND_LEVELS, _MAX_AROUND_SHARE * ink)
 
 
