@@ -50,6 +50,9 @@ def submit(call: Call) -> dict[str, Any]:
     }
     if function == EXTRACTION and document["template_id"] is not None:
         raise InvalidRequestError("templates do not go with CaptionExtraction", field="TemplateId")
+    if function == EXTRACTION:
+        # The same job as POST /v1/previews: captions are found and written down, nothing is erased.
+        document["preview"] = True
     if (erase := _erase(call, function)) or document["template_id"] is None:
         document["erase"] = erase
     request = validated(JobRequest, document, _FIELDS)
@@ -159,7 +162,9 @@ def _check_schedule(given: Mapping[str, Any]) -> None:
 def _function_of(job: Job) -> str | None:
     if job.origin is not None and "FunctionName" in job.origin.parameters:
         return job.origin.parameters["FunctionName"]
-    return CAPTIONS if job.request is not None and job.request.erase is not None else None
+    if job.request is None or job.request.erase is None:
+        return None
+    return EXTRACTION if job.request.preview else CAPTIONS
 
 
 def _as_sent(sent: Mapping[str, str], name: str) -> Any:

@@ -79,7 +79,8 @@ def get_async_job_result(call: Call) -> dict[str, Any]:
     data: dict[str, Any] = {"JobId": job.job_id, "Status": _status_of(job)}
     view = call.service.reader.show(job)
     if view.result is not None:
-        data["Result"] = json.dumps({"VideoUrl": view.result.links["video"]})
+        # Without a video: a preview, which came in by another door.
+        data["Result"] = json.dumps({"VideoUrl": view.result.links.get("video", "")})
     if job.error is not None:
         data |= {"ErrorCode": vision_code_of(job.error.code), "ErrorMessage": job.error.message}
     return {"Data": data}

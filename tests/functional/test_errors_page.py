@@ -10,6 +10,8 @@ from adapters import http_api
 from domain import failure
 from domain.errors import SmartEraseError, public_errors
 from domain.job import JobError
+from rpc import answers
+from rpc.operations import OPERATIONS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
@@ -40,3 +42,13 @@ def test_every_code_of_the_service_itself_stands_in_the_second_table():
     table = PAGE.partition("## Of the service")[2]
     assert len(of_jobs) > 1
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == (of_jobs | of_requests) - public
+
+
+def test_every_rpc_code_stands_on_its_page():
+    page = (ROOT / "docs" / "rpc.md").read_text(encoding="utf-8")
+    rows = [
+        f"| `{cls.code}` | {production.status} `{production.code}` | {vision.status} `{vision.code}` |"
+        for cls, production, vision in answers._CODES
+    ]
+    assert [line for line in page.partition("## Error codes")[2].splitlines() if line.startswith("| `")] == rows
+    assert {action for _, action in OPERATIONS} <= set(re.findall(r"\b[A-Z][A-Za-z]+\b", page))

@@ -148,8 +148,10 @@ def test_a_query_gives_back_what_was_sent_and_a_link(deployment, ring, productio
 def test_caption_extraction_answers_the_captions(deployment, ring, production):
     params = json.dumps({"fps": 5, "roi": [[0.7, 1], [0.1, 0.9]], "lang": "en"})
     _, answer = ring(PRODUCTION, "SubmitIProductionJob", **production("CaptionExtraction", JobParams=params))
-    (region,) = job_of(answer).request.erase.captions.regions
+    request = job_of(answer).request
+    (region,) = request.erase.captions.regions
     assert (region.x, region.y) == (0.1, 0.7)
+    assert request.preview
     finish(deployment, answer["JobId"])
     _, answer = ring(PRODUCTION, "QueryIProductionJob", JobId=answer["JobId"])
     assert answer["OutputFiles"][0].endswith("/captions.srt")
