@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from domain.errors import (
+    InvalidRequestError,
     SourceTooLargeError,
     UnsupportedContainerError,
     UnsupportedResolutionError,
@@ -52,13 +53,31 @@ def check_source(facts: SourceFacts, erase: EraseSettings | None, upscale: Upsca
         SourceTooLargeError: over 1 GB.
         UnsupportedContainerError: a container outside the function's list.
         UnsupportedResolutionError: outside the limits for an upscale.
+        InvalidRequestError: a region counts only after the end of the video.
     """
     check_size(facts.size_bytes)
     if erase is not None:
         _check_container(facts, ERASE_CONTAINERS, "erase")
+        _check_time_ranges(facts, erase)
     if upscale is not None:
         _check_container(facts, UPSCALE_CONTAINERS, "upscale")
         check_upscale_size(facts.width, facts.height)
+
+
+def _check_time_ranges(facts: SourceFacts, erase: EraseSettings) -> None:
+    """Refuse a time range that begins after the end; one that only ends there is cut, as players do it."""
+    if facts.duration_seconds is None:
+        return
+    for name, regions in (("regions", erase.captions.regions), ("keep", erase.captions.keep)):
+        for number, region in enumerate(regions):
+            for index, span in enumerate(region.time_ranges):
+                if span.start_seconds >= facts.duration_seconds:
+                    raise InvalidRequestError(
+                        f"the time range begins at {span.start_seconds:g} s; the video ends at"
+                        f" {facts.duration_seconds:g} s",
+                        field=f"erase.captions.{name}.{number}.time_ranges.{index}",
+                        allowed=f"< {facts.duration_seconds:g}",
+                    )
 
 
 def _check_container(facts: SourceFacts, allowed: frozenset[str], function: str) -> None:

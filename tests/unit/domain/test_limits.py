@@ -1,6 +1,11 @@
 import pytest
 
-from domain.errors import SourceTooLargeError, UnsupportedContainerError, UnsupportedResolutionError
+from domain.errors import (
+    InvalidRequestError,
+    SourceTooLargeError,
+    UnsupportedContainerError,
+    UnsupportedResolutionError,
+)
 from domain.job import EraseSettings, SourceFacts, UpscaleSettings
 from domain.limits import MAX_SOURCE_BYTES, check_source
 
@@ -44,3 +49,28 @@ def test_one_gigabyte_is_the_limit():
     assert check_source(facts(size_bytes=MAX_SOURCE_BYTES), EraseSettings(), None) is None
     with pytest.raises(SourceTooLargeError):
         check_source(facts(size_bytes=MAX_SOURCE_BYTES + 1), EraseSettings(), None)
+
+
+def with_range(name, start, end):
+    region = {
+        "x": 0,
+        "y": 0.8,
+        "width": 1,
+        "height": 0.1,
+        "time_ranges": [{"start_seconds": start, "end_seconds": end}],
+    }
+    return EraseSettings.model_validate({"captions": {name: [region]}})
+
+
+@pytest.mark.parametrize("name", ["regions", "keep"])
+def test_a_time_range_that_begins_after_the_end_is_refused(name):
+    video = facts().model_copy(update={"duration_seconds": 10.0})
+    with pytest.raises(InvalidRequestError, match="ends at 10 s") as refusal:
+        check_source(video, with_range(name, 10, 20), None)
+    assert refusal.value.field == f"erase.captions.{name}.0.time_ranges.0"
+
+
+def test_a_time_range_that_only_ends_after_the_end_is_taken():
+    video = facts().model_copy(update={"duration_seconds": 10.0})
+    assert check_source(video, with_range("regions", 9.9, 20), None) is None
+    assert check_source(facts(), with_range("regions", 10, 20), None) is None  # nobody knows how long it is
