@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,8 +31,8 @@ _MAX_LINE_SHARE = 0.15
 _READABLE = 0.5
 #: What cannot be read is a caption only if the detector is this sure; other scripts than the reader's reach 0.9.
 _SURE_SCORE = 0.75
-#: ... and if it came or went in the midst of a shot, or is no larger than type is set: glasses and railings are found in
-#: any size.
+#: ... and if it came or went in the midst of a shot, or is no larger than type is set: glasses and railings are found
+#: in any size.
 _MAX_UNREAD_SHARE = 0.06
 
 
@@ -70,6 +71,7 @@ class CaptionFinder:
         self._detector = detector or TextDetector(open_session(DETECTION_MODEL, device))
         self._reader = reader or TextReader(open_session(RECOGNITION_MODEL, device))
         self._anywhere = anywhere
+        self._bounds = Rect(0, 0, width, height)
         wanted = (WHOLE_FRAME,) if anywhere else regions or (CAPTION_BAND,)
         self._bands = [Band(region, width, height, rotation_degrees) for region in wanted]
         shown_size = (height, width) if rotation_degrees % 180 else (width, height)
@@ -105,14 +107,16 @@ class CaptionFinder:
         ]
         self._captions = []
         choose = of_the_caption_bands if self._anywhere else None
-        ordered = sorted(joined(captions, last, choose), key=lambda caption: (caption.start_frame, caption.letters.y0))
+        ordered = sorted(
+            joined(captions, last, self._bounds, choose), key=lambda caption: (caption.start_frame, caption.letters.y0)
+        )
         return tuple(to_event(index, caption) for index, caption in enumerate(ordered))
 
     def _take(self, band: Band, line: TrackedLine) -> None:
         median = median_picture(line.samples)
         offset = line.sample_rect
         inside = line.rect.shifted(-offset.x0, -offset.y0)
-        mask = line_mask(median, inside, self._detector, band.shorter_side)
+        mask = line_mask(median, inside, self._detector, band.shorter_side, _changes(line))
         reading = self._reader.read(_cut(median, inside))
         readable = reading.confidence >= _READABLE
         laid_over = is_laid_over(line.crossings, line.rect.shifted(-line.surroundings.x0, -line.surroundings.y0))
@@ -136,6 +140,8 @@ class CaptionFinder:
             confidence=reading.confidence if readable else 0.0,
             line_height=line.rect.line_height,
             is_laid_over=laid_over,
+            reach=mask.reach,
+            glow=mask.glow,
         )
         if plate is not None:
             box, coded_mask = band.to_coded(*plate_border(plate, codec_halo(band.shorter_side), band.bounds))
@@ -143,6 +149,15 @@ class CaptionFinder:
             if plate.opacity <= MAX_OPACITY:
                 caption = replace(caption, plate=_coded_plate(plate, band, line))
         self._captions.append(trimmed(caption))
+
+
+def _changes(line: TrackedLine) -> list[NDArray[np.uint8]]:
+    """Return by how much luma changed where the line came and where it went, the size of its samples."""
+    place = line.sample_rect.shifted(-line.surroundings.x0, -line.surroundings.y0)
+    return [
+        np.asarray(cv2.absdiff(crossing.without.y[place.slices], crossing.within.y[place.slices]), dtype=np.uint8)
+        for crossing in line.crossings
+    ]
 
 
 def _plate_under(line: TrackedLine, ink: NDArray[np.bool_]) -> FoundPlate | None:

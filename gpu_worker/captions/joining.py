@@ -21,6 +21,8 @@ _MIN_FRAMES = 2
 #: Lines of one caption come and go together, give or take this many frames.
 _TOGETHER_FRAMES = 2
 _SAME_TEXT_RATIO = 0.8
+#: Lines of one style differ in height by no more than their letters do.
+_SAME_SIZE_SHARE = 0.25
 #: Two lines stand on one plate if what was found of it for each agrees so far: share of the area, and opacity.
 _SAME_PLATE_SHARE = 0.8
 _SAME_PLATE_OPACITY = 0.12
@@ -31,7 +33,8 @@ class Caption:
     """One line, or several joined, in coded pixels; ``mask`` is (h, w), 0 or 255, the size of ``rect``.
 
     ``letters`` is where the text stands in the picture as displayed. ``is_laid_over`` tells whether it came or went
-    while the picture around it went on.
+    while the picture around it went on. The mask ends ``reach`` pixels from the letters; ``glow`` is how far a glow was
+    seen to reach, 0 where none was.
     """
 
     rect: Rect
@@ -45,6 +48,8 @@ class Caption:
     confidence: float
     line_height: int
     is_laid_over: bool
+    reach: int
+    glow: int
     plate: Plate | None = None
 
     @property
@@ -93,13 +98,24 @@ def _merged(first: Caption, second: Caption, text: str) -> Caption:
 
 
 def joined(
-    lines: list[Caption], frame_count: int, choose: Callable[[list[Caption]], list[Caption]] | None = None
+    lines: list[Caption],
+    frame_count: int,
+    bounds: Rect,
+    choose: Callable[[list[Caption]], list[Caption]] | None = None,
 ) -> list[Caption]:
-    """Return the captions that the found lines come to, in any order; ``choose`` picks the lines that are captions."""
+    """Return the captions that the found lines come to, in any order.
+
+    Args:
+        lines: as they were found, in a video of ``frame_count`` frames.
+        frame_count: of the video.
+        bounds: the coded frame.
+        choose: picks the lines that are captions.
+    """
     # Flashes go before pieces are joined, or a text that moves on would seem to stand.
     lasting = [item for item in lines if not _is_flash(item, frame_count) or _is_cut_off(item, frame_count)]
     whole = _continued(lasting)
-    return _each_plate_once(_stacked(_without_strays(choose(whole) if choose else whole, frame_count)))
+    kept = _without_strays(choose(whole) if choose else whole, frame_count)
+    return _each_plate_once(_stacked([_with_glow_of(line, kept, bounds) for line in kept]))
 
 
 def _continued(captions: list[Caption]) -> list[Caption]:
@@ -175,6 +191,25 @@ def _beside(caption: Caption, plate: Plate) -> Caption:
 def same_text(first: str, second: str) -> bool:
     """Tell whether two readings are of one text, give or take a letter."""
     return bool(first) and SequenceMatcher(None, first, second).ratio() >= _SAME_TEXT_RATIO
+
+
+def _with_glow_of(line: Caption, others: list[Caption], bounds: Rect) -> Caption:
+    """Return a line with the glow that others set like it were seen to have: captions of a video share their style."""
+    reach = max((other.glow for other in others if other.glow and _is_set_like(line, other)), default=0)
+    if line.plate is not None or reach <= line.reach:
+        return line
+    wider = reach - line.reach
+    mask = cv2.copyMakeBorder(line.mask, wider, wider, wider, wider, cv2.BORDER_CONSTANT, value=0)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * wider + 1, 2 * wider + 1))
+    grown = Rect(line.rect.x0 - wider, line.rect.y0 - wider, line.rect.x1 + wider, line.rect.y1 + wider)
+    rect = grown.meet(bounds)
+    wide = np.asarray(cv2.dilate(mask, kernel), dtype=np.uint8)[rect.shifted(-grown.x0, -grown.y0).slices]
+    return replace(line, rect=rect, mask=wide, reach=reach)
+
+
+def _is_set_like(line: Caption, other: Caption) -> bool:
+    alike = abs(line.line_height - other.line_height) <= _SAME_SIZE_SHARE * other.line_height
+    return alike and stand_alike(line, other)
 
 
 def _without_strays(captions: list[Caption], frame_count: int) -> list[Caption]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -34,6 +35,8 @@ _MIN_SHADE_PARTS = 4
 _SHADE_DEPTH = 0.15
 _MIN_SHADE_LEVELS = 4
 _BLACK = 16
+#: A picture that changes by more than this beside a line, in levels, does not tell what the line changed.
+_MAX_CALM_LEVELS = 3.0
 #: The weaker polarity belongs to the caption only this near to the stronger one, in pixels.
 _BESIDE = 2
 
@@ -60,13 +63,25 @@ def codec_halo(shorter_side: int) -> int:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LineMask:
-    """What a line of text covers, (h, w), 0 or 255, and its ``ink``: the letters and what rings around them."""
+    """What a line of text covers, (h, w), 0 or 255, and its ``ink``: the letters and what rings around them.
+
+    ``reach`` is how many pixels from the letters the mask ends; ``glow`` how many a glow was seen to reach when it came
+    or went, 0 where none was.
+    """
 
     covered: NDArray[np.uint8]
     ink: NDArray[np.bool_]
+    reach: int
+    glow: int
 
 
-def line_mask(median: Picture, line: Rect, detector: TextDetector, shorter_side: int) -> LineMask:
+def line_mask(
+    median: Picture,
+    line: Rect,
+    detector: TextDetector,
+    shorter_side: int,
+    changes: Sequence[NDArray[np.uint8]] = (),
+) -> LineMask:
     """Return the mask of a line of text in the median of its life.
 
     Args:
@@ -74,15 +89,18 @@ def line_mask(median: Picture, line: Rect, detector: TextDetector, shorter_side:
         line: where the line stands inside ``median``.
         detector: gives the probability of text, which keeps stray structures of the background out.
         shorter_side: of the frame in pixels; the codec's halo scales with it.
+        changes: (h, w) each, what luma changed by where the line came, and where it went.
     """
     glyphs = _glyphs(median, line, detector)
     halo = codec_halo(shorter_side)
     distance = np.asarray(cv2.distanceTransform((~glyphs).astype(np.uint8), cv2.DIST_L2, 5), dtype=np.float32)
     reach = _outline_reach(median.y, distance, line.line_height) + halo
-    shade = _shade_reach(median.y, distance, line, reach)
+    glow = max((_changed_reach(change, distance, line.line_height, reach) for change in changes), default=0)
+    shade = max(glow, _shade_reach(median.y, distance, line, reach))
     # A shade's edge is soft: what rings there is too faint to see.
-    covered = np.where(distance <= max(reach, shade + _MIN_HALO), 255, 0).astype(np.uint8)
-    return LineMask(covered, distance <= halo)
+    reach = max(reach, shade + _MIN_HALO)
+    covered = np.where(distance <= reach, 255, 0).astype(np.uint8)
+    return LineMask(covered, distance <= halo, reach, glow + _MIN_HALO if glow else 0)
 
 
 def _glyphs(median: Picture, line: Rect, detector: TextDetector) -> NDArray[np.bool_]:
@@ -188,6 +206,21 @@ def _shade_reach(luma: NDArray[np.uint8], distance: NDArray[np.float32], line: R
             if agreed < _MIN_SHADE_AGREEMENT * len(lit):
                 break
             reach = max(reach, radius)
+    return reach
+
+
+def _changed_reach(change: NDArray[np.uint8], distance: NDArray[np.float32], line_height: int, start: int) -> int:
+    """Return how many pixels from the fill a glow ends, by what changed with it; 0 where nothing did from ``start``."""
+    longest = round(_MAX_SHADE_SHARE * line_height)
+    beyond = change[(distance > longest) & (distance <= longest + max(4, _BEYOND_SHARE * line_height))]
+    calm = float(np.median(beyond)) if beyond.size else np.inf
+    reach = 0
+    if calm <= _MAX_CALM_LEVELS:
+        for radius in range(start + 1, longest + 1):
+            ring = change[(distance > radius - 1) & (distance <= radius)]
+            if not ring.size or float(np.median(ring)) < calm + _MIN_SHADE_LEVELS:
+                break
+            reach = radius
     return reach
 
 
