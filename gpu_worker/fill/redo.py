@@ -72,10 +72,13 @@ def review(
             second_look.judge(_shown(event, chunk, done, positions, events)),
             Redone.NONE,
         )
-        best = _best_attempt(first, chunk, positions, rules)
+        known = captions.setdefault(event.index, CaptionFill())
+        # Where all attempts at an earlier part were in vain, more of them would only take time.
+        in_vain = known.verdict is not None and not known.verdict.passed
+        best = first if in_vain else _best_attempt(first, chunk, positions, rules)
         if best is not first:
             _take_over(lane, done, best)
-        captions.setdefault(event.index, CaptionFill()).add_verdict(best.verdict, best.redone)
+        known.add_verdict(best.verdict, best.redone)
 
 
 def _best_attempt(

@@ -230,6 +230,22 @@ def test_the_rest_of_a_long_caption_is_filled_with_the_larger_mask_at_once(judge
     assert {box for start, box in seen if start > SPAN.start} == {grown_by_halo(small).box}
 
 
+def test_what_was_tried_in_vain_is_not_tried_again(clip) -> None:
+    _, captioned, event = clip
+    starts = []
+
+    class Unhappy:
+        def judge(self, given: Shown) -> Verdict:
+            starts.append(given.frames[0].index)
+            return Verdict(0, 0, 9, 1, 5.0)
+
+    _, report = erased(captioned, (event,), Unhappy(), window_frames=12)
+    assert report.captions[0].redone is Redone.NONE
+    assert starts.count(SPAN.start) == 3
+    assert len(set(starts)) > 1
+    assert all(starts.count(start) == 1 for start in set(starts) - {SPAN.start})
+
+
 def test_looking_again_gives_the_same_result_again(judge, clip) -> None:
     _, captioned, event = clip
     first, first_report = erased(captioned, (eroded(event, 3),), judge)
