@@ -111,22 +111,6 @@ def test_a_dark_glow_behind_the_letters_goes_with_them(networks):
     assert (mask_of(plain) & near).sum() / near.sum() < 0.95
 
 
-def test_a_glow_seen_on_one_caption_goes_with_another_of_which_it_was_not_seen(networks):
-    """Of the first caption nothing shows what the picture is without it: it is there at once, and ends on a cut."""
-    captions = (Drawn("Here from the start on", 0, 25), Drawn("And this one follows", 31, 56))
-    clean = [*moving(25, 0.2), *(replace(frame, index=frame.index + 25) for frame in moving(35, 0.2, seed=7))]
-    frames, opacities = with_captions(clean, captions)
-    glows = [cv2.GaussianBlur(opacities[index], (0, 0), 5) for index in (10, 40)]
-    for glow, caption in zip(glows, captions, strict=True):
-        for index in range(caption.start, caption.end):
-            light = np.where(opacities[index] > 0.5, 1, 1 - 0.8 * glow)
-            frames[index] = replace(frames[index], y=(frames[index].y * light).astype(np.uint8))
-    events = find(frames, networks)
-    assert [(event.start_frame, event.end_frame) for event in events] == [(0, 25), (31, 56)]
-    for event, glow in zip(events, glows, strict=True):
-        assert mask_of(event)[glow > 0.2].mean() > 0.95
-
-
 def test_a_caption_of_which_the_video_shows_one_frame_goes_where_others_stood(networks):
     drawn = (Drawn("Long enough to read", 5, 30), Drawn("Only a glimpse", 39, 40))
     frames, _ = with_captions(moving(40, 1.0), drawn)
