@@ -14,7 +14,7 @@ BITRATE_MBPS ?=
 OUT ?= out
 PORT ?= 0
 
-.PHONY: help run serve setup test fast-test lint types architecture acceptance formats-table throughput bench-erase openapi fuzz bench-upscale train-fast train-normal train-premium requirements clean
+.PHONY: help run serve setup test fast-test lint types architecture idempotency acceptance formats-table throughput bench-erase openapi fuzz bench-upscale train-fast train-normal train-premium requirements clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -73,6 +73,9 @@ clean:  ## remove what the targets above made
 
 fuzz: setup  ## schemathesis against the service on one machine: SECONDS=... (default a quarter of an hour)
 	FUZZ_SECONDS=$(or $(SECONDS),900) $(VENV)/bin/python -m pytest -q --timeout 7200 tests/e2e/test_fuzz.py
+
+idempotency: setup  ## 1,000 submissions with ten racing duplicates each make 1,000 jobs (a minute)
+	DISTINCT_REQUESTS=1000 $(VENV)/bin/python -m pytest tests/functional/test_service.py -q -k duplicates
 
 acceptance: setup  ## the captioned clips of ../shared through the service, checked by an independent PP-OCR (minutes)
 	$(VENV)/bin/python -m bench.acceptance --out build/acceptance

@@ -29,6 +29,7 @@ from botocore.config import Config
 from moto.batch import models as batch_models
 from moto.core.config import default_user_config
 from moto.core.responses import EmptyResult
+from moto.dynamodb import models as dynamodb_models
 from moto.events import models as events_models
 from moto.s3 import exceptions as s3_exceptions
 from moto.s3 import models as s3_models
@@ -90,6 +91,7 @@ def apply(collaborators: Collaborators) -> None:
     _tell_of_ended_executions()
     _run_batch_jobs(collaborators.run_batch_job)
     _deliver_events(collaborators.invoke_async)
+    make_conditional_writes_atomic()
     _join_parts_on_disk()
     _put_large_objects_into_files_at_once()
 
@@ -320,6 +322,25 @@ def _run_batch_jobs(run_batch_job: Callable[[batch_models.Job], None]) -> None:
 
     _replace(batch_models.Job, "run", lambda _: run)
     _replace(batch_models.Job, "_container_details", mend_details)
+
+
+# --- DynamoDB -----------------------------------------------------------------------------------------------
+
+
+def make_conditional_writes_atomic() -> None:
+    """DynamoDB's writes are atomic, conditions included; moto looks, and then writes, with other threads in between."""
+    lock = threading.RLock()
+
+    def mend(original: Any) -> Any:
+        @functools.wraps(original)
+        def write(*args: Any, **kwargs: Any) -> Any:
+            with lock:
+                return original(*args, **kwargs)
+
+        return write
+
+    for name in ("put_item", "update_item", "delete_item", "transact_write_items"):
+        _replace(dynamodb_models.DynamoDBBackend, name, mend)
 
 
 # --- EventBridge and S3 -------------------------------------------------------------------------------------
