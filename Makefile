@@ -14,7 +14,7 @@ BITRATE_MBPS ?=
 OUT ?= out
 PORT ?= 0
 
-.PHONY: help run serve setup test fast-test lint types architecture idempotency acceptance formats-table throughput bench-erase openapi fuzz bench-upscale train-fast train-normal train-premium requirements clean
+.PHONY: help run serve setup test fast-test lint types architecture idempotency acceptance formats-table throughput bench-erase bench-second-look openapi fuzz bench-upscale train-fast train-normal train-premium requirements clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -89,6 +89,9 @@ throughput: setup  ## erasing at 720p and 1080p beside a plain transcode; CLIP=.
 
 bench-erase: setup  ## captions drawn over clean clips, erased, scored against the truth: QUICK=1 for one case of a kind (minutes)
 	$(VENV)/bin/python -m bench.erase $(if $(QUICK),--quick) --premium --out build/bench-erase
+
+bench-second-look: setup  ## the second look's figures on clean, filled and spoilt frames, from which its gates come (minutes)
+	$(VENV)/bin/python -m bench.second_look $(if $(QUICK),--quick)
 
 bench-upscale: setup  ## pictures and compressed videos doubled by every upscaler, scored against the truth (minutes)
 	$(VENV)/bin/python -m bench.upscale --pictures build/bench-upscale --json build/bench-upscale/videos.json

@@ -19,7 +19,8 @@ from gpu_worker.video.frame import Frame, Plane
 
 # The gates. Each lies above what clean frames give at the same places and below what spoilt fills give: ten clips with
 # drawn captions, their clean frames, and the same fills with masks 1-3 px too small, a letter left out of the mask, an
-# offset of 4 and 8 levels, every other frame shifted or filled in another way, and 5-20 % of the caption left.
+# offset of 4 and 8 levels, every other frame shifted or filled in another way, and 5-20 % of the caption left
+# (`make bench-second-look`). All are means over the caption: a fault of a small part of it may pass.
 #: Share of the caption's lines in which the detector sees text at all moments. Clean frames: 0.00; one letter left of
 #: twelve: 0.02-0.08; a tenth of the caption's contrast left: 0.1-0.5.
 MAX_RESIDUAL_TEXT = 0.012
