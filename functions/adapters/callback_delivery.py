@@ -49,7 +49,7 @@ class CallbackDelivery:
     def _post(self, job: Job, receiver: Receiver) -> Delivery:
         now, shown = self.clock(), self.reader.show(job)
         if receiver.style is CallbackStyle.ICE:
-            body = rules.ice_body(shown, job)
+            body = rules.ice_body(shown, job, self.reader.media.uri)
             headers = {} if receiver.secret is None else rules.ice_headers(receiver.url, receiver.secret, now)
         else:
             assert receiver.secret is not None  # the standard form is always signed

@@ -14,12 +14,12 @@ import hmac
 import json
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 
@@ -215,10 +215,12 @@ _ICE_FUNCTION_NAMES: Mapping[Function | None, str] = {
 }
 
 
-def ice_body(shown: JobView, job: Job) -> bytes:
-    """Return the event ``AIProduceComplete``."""
+def ice_body(shown: JobView, job: Job, uri_of: Callable[[str], str]) -> bytes:
+    """Return the event ``AIProduceComplete``; ``uri_of`` makes the address of a key of the bucket."""
     assert job.finished_at is not None
     links = {} if shown.result is None else shown.result.links
+    # A preview has no video: what it extracts is the text.
+    outputs = [name for name in ("video", "captions_srt") if name in links][:1]
     error = {} if job.error is None else {"Code": job.error.code, "Message": job.error.message}
     result: dict[str, Any] = {} if job.result_facts is None else job.result_facts.model_dump(mode="json")
     event = {
@@ -229,13 +231,13 @@ def ice_body(shown: JobView, job: Job) -> bytes:
             "JobId": job.job_id,
             "FunctionName": _ice_function_name(job),
             "Status": "Success" if job.status is JobStatus.SUCCEEDED else "Fail",
-            "Code": "Success" if job.status is JobStatus.SUCCEEDED else "JobCanceled",
+            "Code": "Success" if job.status is JobStatus.SUCCEEDED else "JobCancelled",
             "Message": "",
             **error,
             "Result": json.dumps(result),
-            "OutputFiles": [unquote(urlsplit(links["video"]).path).lstrip("/")] if "video" in links else [],
+            "OutputFiles": [uri_of(job.result_keys[name]) for name in outputs],
             "OutputMediaIds": [],
-            "OutputUrls": [links["video"]] if "video" in links else [],
+            "OutputUrls": [links[name] for name in outputs],
             "UserData": (None if job.request is None else job.request.user_data) or "",
         },
     }

@@ -277,7 +277,7 @@ def test_the_closed_service_s_event_has_its_own_form_and_signature(scene):
     assert (message["JobId"], message["FunctionName"], message["Status"]) == (JOB_ID, "VideoDetext", "Success")
     assert message["UserData"] == "order 中 7"
     assert message["OutputUrls"][0].startswith("https://")
-    assert message["OutputFiles"][0].endswith(f"results/{JOB_ID}/video.mp4")
+    assert message["OutputFiles"] == [f"s3://{scene.deployment.bucket}/results/{JOB_ID}/video.mp4"]
 
 
 def test_the_closed_service_s_event_names_the_function_that_was_asked_for(deployment):
@@ -291,7 +291,7 @@ def test_the_closed_service_s_event_names_the_function_that_was_asked_for(deploy
         origin = Origin(action=action, parameters=parameters)
         job = Job(job_id="j", owner="a", request=request, created_at=now, finished_at=now, origin=origin)
         shown = deployment.serve().reader.show(job)
-        assert json.loads(ice_body(shown, job))["MessageBody"]["FunctionName"] == expected
+        assert json.loads(ice_body(shown, job, str))["MessageBody"]["FunctionName"] == expected
 
 
 def test_without_a_key_the_closed_service_s_event_is_not_signed(scene):
