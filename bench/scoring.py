@@ -44,7 +44,7 @@ class FindingScore:
 
     ``end_errors`` in frames per drawn caption, None where it was missed; ``false_events`` overlap no drawn caption in
     place and time; ``damaged`` of ``caption_free`` frames are not the source's, bit for bit, before any encoder;
-    ``changed_outside`` luma pixels outside every mask found are not.
+    ``changed_outside`` luma pixels outside every mask found are not: a mask that the second look widened.
     """
 
     recall: float
