@@ -39,6 +39,9 @@ _PAIRS = 3
 _TEXT_PROBABILITY = 0.3
 #: Text of this height in pixels is what the detection network separates best from its background.
 _COMFORTABLE_LINE_HEIGHT = 32
+#: What is taller than this share of the frame's longer side is no line but a region; lines in it are about so tall.
+_TALLEST_LINE_SHARE = 0.15
+_USUAL_LINE_SHARE = 0.05
 #: Around the caption: enough for a ring, and for text that goes on beyond it.
 _MARGIN_LINES = 0.7
 _MIN_MARGIN = 24
@@ -144,6 +147,9 @@ class _Place:
         event, frame = shown.event, shown.frames[0]
         lines = max(1, event.text.count("\n") + 1)
         line_height = max(1, min(event.box.width, event.box.height) // lines)
+        longest = max(frame.width, frame.height)
+        if line_height > _TALLEST_LINE_SHARE * longest:
+            line_height = max(1, round(_USUAL_LINE_SHARE * longest))
         margin = max(_MIN_MARGIN, round(_MARGIN_LINES * line_height))
         box = event.box
         self.box = Box(

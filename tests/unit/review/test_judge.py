@@ -126,6 +126,24 @@ def test_text_of_the_scene_does_not_count(judge, clip) -> None:
     assert verdict.residual_text == 0
 
 
+def test_text_left_in_a_region_that_is_erased_as_a_whole_is_found(judge, clip) -> None:
+    clean, captioned, _ = clip
+    mask = np.zeros((HEIGHT, WIDTH), dtype=bool)
+    mask[100:265, 20:460] = True
+    region = event_of(mask)
+    assert judge.judge(shown(region, captioned, captioned)).residual_text > 0
+    assert judge.judge(shown(region, captioned, clean)).residual_text == 0
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 40), (HEIGHT, WIDTH)])
+def test_masks_of_any_size_are_judged(judge, clip, size) -> None:
+    clean, captioned, _ = clip
+    mask = np.zeros((HEIGHT, WIDTH), dtype=bool)
+    mask[: size[0], : size[1]] = True
+    verdict = judge.judge(shown(event_of(mask), captioned, clean))
+    assert np.isfinite(verdict.severity)
+
+
 @pytest.mark.parametrize("turns", [1, 2, 3])
 def test_text_is_found_however_the_picture_is_turned(turns, clip) -> None:
     clean, captioned, event = clip
