@@ -44,10 +44,10 @@ class Gateway:
 
     def __init__(self, routes: tuple[Route, ...], functions: LambdaFunctions) -> None:
         self._functions = functions
-        # Literal paths come before those with a variable, as API Gateway orders them.
+        # Literal paths come before those with a variable, greedy ones last, as API Gateway orders them.
         self._routes = [
-            (route, re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(route.path))))
-            for route in sorted(routes, key=lambda route: route.path.count("{"))
+            (route, _pattern(route.path))
+            for route in sorted(routes, key=lambda route: ("+}" in route.path, route.path.count("{")))
         ]
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -104,6 +104,12 @@ class Gateway:
         if result.function_error is not None:
             raise _RefusedError(HTTPStatus.INTERNAL_SERVER_ERROR)
         return json.loads(result.payload)
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    """Return what a route's path matches: ``{name}`` is one part of a path, ``{name+}`` all that follows."""
+    one_part = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(path))
+    return re.compile(re.sub(r"\\\{(\w+)\\\+\\\}", r"(?P<\1>.+)", one_part))
 
 
 def _event(request: Request, route: Route, raw_path: str, variables: dict[str, str], request_id: str) -> dict[str, Any]:

@@ -117,6 +117,13 @@ def test_an_unknown_route_is_the_gateway_s_404(service: RunningService) -> None:
     assert (refused.value.status, refused.value.message) == (404, "Not Found")
 
 
+@pytest.mark.parametrize(("method", "path"), [("GET", "/v1/nothing/at/all"), ("PATCH", "/v1/jobs")])
+def test_an_unknown_route_of_the_api_is_a_problem(service: RunningService, method: str, path: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        service.api.call(method, path)
+    assert (refused.value.status, refused.value.code) == (404, "RouteNotFound")
+
+
 def test_an_idempotency_key_answers_the_same_job_and_refuses_another_body(
     service: RunningService, tmp_path: Path
 ) -> None:

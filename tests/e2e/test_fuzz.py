@@ -14,7 +14,7 @@ from tests.e2e.conftest import REPOSITORY, end, service_of, start_service
 SECONDS = int(os.environ.get("FUZZ_SECONDS", "35"))
 #: Checks that this API cannot pass, and why.
 EXCLUDED = {
-    # API Gateway answers 404, not 405, to a method that a path has no route for; the local gateway does as it does.
+    # A method that a path has no route for goes, as any unknown path does, to the route of all others: 404, not 405.
     "unsupported_method",
     # Rules that JSON Schema cannot state: an end after its start, a region inside its frame, exactly one source, a
     # cursor that a listing gave. That such a refusal is a documented one is a check of ours (fuzz_checks).

@@ -74,6 +74,21 @@ def test_the_answer_keeps_status_headers_cookies_and_bytes():
     assert response.headers["apigw-requestid"]
 
 
+def test_a_greedy_route_takes_what_no_other_takes():
+    named, others = OneFunction({"statusCode": 200}), OneFunction({"statusCode": 404})
+
+    class Functions:
+        def invoke(self, name_or_arn: str, payload: bytes) -> InvocationResult:
+            return (others if name_or_arn == "others" else named).invoke(name_or_arn, payload)
+
+    routes = (Route("ANY", "/v1/{proxy+}", "others"), Route("GET", "/v1/jobs/{job_id}", "one"))
+    client = Client(Gateway(routes, Functions()), use_cookies=False)
+    statuses = [client.open(path, method=method).status_code for method, path in
+                [("GET", "/v1/jobs/a"), ("PUT", "/v1/jobs/a"), ("GET", "/v1/a/b/c"), ("GET", "/v2/a")]]  # fmt: skip
+    assert statuses == [200, 404, 404, 404]
+    assert [event["pathParameters"] for event in others.events] == [{"proxy": "jobs/a"}, {"proxy": "a/b/c"}]
+
+
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/v1/job"), ("PUT", "/v1/jobs"), ("GET", "/v1/jobs/a/b"), ("GET", "/")]
 )
