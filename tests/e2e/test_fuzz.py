@@ -53,6 +53,7 @@ def test_no_request_makes_the_service_fail(tmp_path: Path) -> None:
     finally:
         end(process)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
-    cases = re.search(r"(\d+) generated", done.stdout)
-    assert cases is not None, done.stdout[-2000:]
-    assert int(cases.group(1)) > 200
+    # How many requests the time is enough for depends on the machine; every operation has to have its share.
+    operations = re.search(r"Selected: (\d+)/(\d+)\s+Tested: (\d+)", done.stdout)
+    assert operations is not None, done.stdout[-2000:]
+    assert len(set(operations.groups())) == 1, done.stdout[-2000:]
