@@ -244,7 +244,7 @@ def _is_flash(caption: Caption, frame_count: int) -> bool:
 
 
 def _is_cut_off(caption: Caption, frame_count: int) -> bool:
-    return bool(caption.text) and (caption.start_frame == 0 or caption.end_frame >= frame_count)
+    return len(caption.text) > 1 and (caption.start_frame == 0 or caption.end_frame >= frame_count)
 
 
 def stand_alike(caption: Caption, other: Caption) -> bool:

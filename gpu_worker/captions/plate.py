@@ -45,6 +45,7 @@ _AGAINST = -3.0
 #: Weight of the belief that plates are black, or white, and grey: it decides where the background is too flat to tell.
 _PRIOR_WEIGHT = 1e-3
 _BLACK, _WHITE, _GREY = 16.0, 235.0, 128.0
+_MAX_LEVEL = 255.0
 #: The edge of a plate is sharp: so many pixels off it the picture is one or the other.
 _EDGE_PIXELS = 4
 #: Pixels beside a plate in which it is looked whether it goes on.
@@ -275,10 +276,10 @@ def _fit(pairs: list[_Pair]) -> _Line:
 def _shares_of_real_colours(before: float, after: float) -> list[float]:
     """Return the largest shares at which a plate that takes one level of luma to another is not beyond black, white."""
     bounds = []
-    if before > _BLACK:
-        bounds.append(max(0.0, after - _BLACK) / (before - _BLACK))
-    if before < _WHITE:
-        bounds.append(max(0.0, _WHITE - after) / (_WHITE - before))
+    if before > 0:
+        bounds.append(after / before)
+    if before < _MAX_LEVEL:
+        bounds.append((_MAX_LEVEL - after) / (_MAX_LEVEL - before))
     return bounds
 
 
@@ -329,12 +330,10 @@ def _best_rectangle(evidence: NDArray[np.float32], core: Rect) -> Rect:
 
 
 def _best_span(sums: NDArray[np.float32], start: int, end: int) -> tuple[int, int]:
-    """Return the span around the middle of ``start`` to ``end`` over which ``sums`` add up to most."""
-    middle = (start + end) // 2
-    before = np.cumsum(sums[:middle][::-1])
-    after = np.cumsum(sums[middle:])
-    first = middle - 1 - int(before.argmax()) if before.size else middle
-    return first, middle + 1 + int(after.argmax())
+    """Return the span around ``start`` to ``end`` over which ``sums`` add up to most."""
+    before = np.concatenate(([0.0], np.cumsum(sums[:start][::-1])))
+    after = np.concatenate(([0.0], np.cumsum(sums[end:])))
+    return start - int(before.argmax()), end + int(after.argmax())
 
 
 def _is_sharp(pairs: list[_Pair], line: _Line, rect: Rect, ink: _Mask) -> bool:
