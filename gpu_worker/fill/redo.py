@@ -91,7 +91,8 @@ def _best_attempt(
             break
         event, method = best.event, best.lane.method
         if redone is Redone.LARGER_MASK:
-            larger = second_look.enlarge(event, best.verdict.missed)
+            # A mask that an earlier part of the caption has enlarged has no more room in its window.
+            larger = second_look.enlarge(event, best.verdict.missed) if event in events else None
             if larger is None:
                 continue
             event = larger

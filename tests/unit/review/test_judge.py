@@ -248,6 +248,24 @@ def test_the_rest_of_a_long_caption_is_filled_with_the_larger_mask_at_once(judge
     assert {box for start, box in seen if start > SPAN.start} == {grown_by_halo(small).box}
 
 
+def test_a_mask_is_enlarged_once(clip) -> None:
+    """The first part passes with a larger mask; a later part fails all the same: only the other method is left."""
+    _, captioned, event = clip
+    grown, judged = grown_by_halo(event).box, []
+
+    class LaterFails:
+        def judge(self, given: Shown) -> Verdict:
+            judged.append((given.frames[0].index, given.event.box))
+            is_first = given.frames[0].index == SPAN.start
+            return Verdict(0, 0, 1, 1, 0.5 if is_first and given.event.box == grown else 5.0)
+
+    _, report = erased(captioned, (event,), LaterFails(), window_frames=12)
+    assert report.captions[0].redone is Redone.LARGER_MASK
+    later = sorted({start for start, _ in judged} - {SPAN.start})
+    assert [box for start, box in judged if start == later[0]] == [grown, grown]
+    assert all(box == grown for start, box in judged if start in later)
+
+
 def test_what_was_tried_in_vain_is_not_tried_again(clip) -> None:
     _, captioned, event = clip
     starts = []
