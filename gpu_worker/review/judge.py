@@ -17,20 +17,20 @@ from gpu_worker.fill.windows import decode_mask
 from gpu_worker.review.figures import Luma, Mask, Moment, flicker_ratio, ghost_levels, line_hull, seam_ratio
 from gpu_worker.video.frame import Frame, Plane
 
-# The gates. Each lies above what clean frames give at the same places and below what most spoilt fills give. The figures
-# are from 33 captions drawn over clips of all kinds (`make bench-second-look QUICK=1`); other clips reached what stands in
-# brackets. All are means over the caption: a fault of a small part of it may pass.
-#: Share of the caption's lines in which the detector sees text at all moments. Clean frames: 0; one letter of twelve that
-#: the mask missed: 0.02-0.1; a fifth of the caption's contrast left: 0.2-0.4.
+# The gates. Each lies above what clean frames give at the same places and below what most spoilt fills give. The
+# figures are from 33 captions drawn over clips of all kinds (`make bench-second-look QUICK=1`); other clips reached
+# what stands in brackets. All are means over the caption: a fault of a small part of it may pass.
+#: Share of the caption's lines in which the detector sees text at all moments. Clean frames: 0; one letter of twelve
+#: that the mask missed: 0.02-0.1; a fifth of the caption's contrast left: 0.2-0.4.
 MAX_RESIDUAL_TEXT = 0.012
 #: Levels by which the picture follows the strokes. Clean frames: up to 3.4 (4.9); 5 % of the contrast left: 4 in the
 #: median; 10 %: 9.
 MAX_GHOST_LEVELS = 6.0
-#: Step across the mask's edge over that beside it. Clean frames: up to 1.13 (1.25), fills up to 1.4; masks 3 px too small:
-#: 3 in the median; 8 levels of offset: 2.9.
+#: Step across the mask's edge over that beside it. Clean frames: up to 1.13 (1.25), fills up to 1.4; masks 3 px too
+#: small: 3 in the median; 8 levels of offset: 2.9.
 MAX_SEAM = 1.8
-#: Change along the motion over that beside the mask. Clean frames: up to 1.3 (2.0), fills up to 1.9; every other frame 8
-#: levels off: 3 in the median.
+#: Change along the motion over that beside the mask. Clean frames: up to 1.3 (2.0), fills up to 1.9; every other frame
+#: 8 levels off: 3 in the median.
 MAX_FLICKER = 2.5
 
 #: Moments looked at: so many see a caption whole while the cost stays a few frames' worth.
