@@ -21,8 +21,6 @@ from pydantic import (
 from domain.origin import Origin
 from domain.regions import MAX_REGIONS, Region, cover_frame
 
-#: Whose jobs all jobs are, until access keys tell callers apart.
-DEFAULT_OWNER = "default"
 DEFAULT_BITRATE_MBPS = 10
 MAX_NAME_LENGTH = 100
 MAX_USER_DATA_BYTES = 1024

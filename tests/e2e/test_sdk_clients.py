@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -127,6 +129,12 @@ def result_of(clients: Clients, job_id: str) -> Any:
     return clients.enhancement.get_async_job_result(request).body.data
 
 
+def usage_of(clients: Clients) -> list[Any]:
+    now = int(time.time())
+    request = ice_models.DescribeMeterImsMpsAiUsageRequest(start_ts=now - 3600, end_ts=now + 60, interval=3600)
+    return clients.ice.describe_meter_ims_mps_ai_usage(request).body.data or []
+
+
 @contextmanager
 def refused(code: str) -> Iterator[None]:
     with pytest.raises(ClientException) as refusal:
@@ -184,6 +192,9 @@ def test_a_video_is_doubled_from_submission_to_download(mine: Clients, small: tu
     download(json.loads(data.result)["VideoUrl"], tmp_path / "out.mp4")
     width, height, times = video_facts(tmp_path / "out.mp4")
     assert (width, height, len(times)) == (960, 720, 10)
+    assert usage_of(mine)[0].type == "Product"
+    # One second: a minute that began.
+    assert usage_of(mine)[0].duration >= 1
     same = mine.jobs.get_async_job_result(jobs_models.GetAsyncJobResultRequest(job_id=job_id)).body.data
     assert same.status == "PROCESS_SUCCESS"
 
@@ -256,6 +267,7 @@ def test_another_tenant_s_job_is_not_there(mine: Clients, theirs: Clients, small
         result_of(theirs, job_id)
     with refused("InvalidParameter"):
         theirs.jobs.cancel_waiting_async_job(jobs_models.CancelWaitingAsyncJobRequest(job_id=job_id))
+    assert usage_of(theirs) == []
     assert theirs.jobs.query_async_job_list(jobs_models.QueryAsyncJobListRequest()).body.data.total_record == 0
     with refused("ParameterError"):
         theirs.enhancement.super_resolve_video(enhancement_models.SuperResolveVideoRequest(video_url=small[1]))
@@ -316,16 +328,6 @@ def test_a_callback_is_set_and_read(mine: Clients, theirs: Clients) -> None:
         mine.ice.get_event_callback()
 
 
-def test_usage_is_told(mine: Clients, theirs: Clients) -> None:
-    now = int(time.time())
-    request = ice_models.DescribeMeterImsMpsAiUsageRequest(start_ts=now - 3600, end_ts=now + 60, interval=3600)
-    data = mine.ice.describe_meter_ims_mps_ai_usage(request).body.data
-    # The jobs of the tests above are a few seconds long: a minute that began.
-    assert data[0].type == "Product"
-    assert data[0].duration >= 1
-    assert not theirs.ice.describe_meter_ims_mps_ai_usage(request).body.data
-
-
 def test_who_cannot_show_the_key_s_secret_is_refused(service: RunningService) -> None:
     key_id, _, secret = new_key(service, "--owner", "acme", "--scope", "read").partition(".")
     with refused("SignatureDoesNotMatch"):
@@ -347,34 +349,50 @@ def test_who_cannot_show_the_key_s_secret_is_refused(service: RunningService) ->
         queried(reader, "none")
 
 
-def with_headers(client: IceClient, **headers: str) -> Any:
-    """Call an operation with headers of one's own, which the SDK signs."""
-    given = {name.replace("_", "-"): value for name, value in headers.items()}
+def called(client: IceClient, method: str = "POST", body_type: str = "json", **headers: str) -> Any:
+    """Query a job that is not there, with headers of one's own, which the SDK signs."""
     params = utils_models.Params(
         action="QueryIProductionJob",
         version="2020-11-09",
         protocol="HTTPS",
         pathname="/",
-        method="POST",
+        method=method,
         auth_type="AK",
         style="RPC",
         req_body_type="formData",
-        body_type="json",
+        body_type=body_type,
     )
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
     request = utils_models.OpenApiRequest(query=Utils.query({"JobId": "none"}), headers=given)
     return client.call_api(params, request, RuntimeOptions())
+
+
+def test_get_and_xml_are_answered_too(mine: Clients) -> None:
+    with refused("InvalidParameter.JobNotFound"):
+        called(mine.ice, method="GET")
+    # The SDK reads an error from XML by the very content type.
+    with refused("InvalidParameter.JobNotFound"):
+        called(mine.ice, accept="application/xml")
+
+
+def test_the_signature_of_old_sdks_is_refused_by_name(service: RunningService) -> None:
+    query = "Action=QueryIProductionJob&Version=2020-11-09&JobId=none&SignatureMethod=HMAC-SHA1&Signature=x"
+    with pytest.raises(urllib.error.HTTPError) as refusal:
+        urllib.request.urlopen(f"{service.api_url}/?{query}", timeout=10)
+    with refusal.value as answer:
+        assert (answer.code, json.loads(answer.read())["Code"]) == (400, "UnsupportedSignatureMethod")
 
 
 def test_a_skewed_clock_and_a_second_sending_are_refused(mine: Clients) -> None:
     for minutes in (-16, 16):
         moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 60 * minutes))
         with refused("InvalidTimeStamp.Expired"):
-            with_headers(mine.ice, x_acs_date=moment)
+            called(mine.ice, x_acs_date=moment)
     nonce = Utils.get_nonce()
     with refused("InvalidParameter.JobNotFound"):
-        with_headers(mine.ice, x_acs_signature_nonce=nonce)
+        called(mine.ice, x_acs_signature_nonce=nonce)
     with refused("SignatureNonceUsed"):
-        with_headers(mine.ice, x_acs_signature_nonce=nonce)
+        called(mine.ice, x_acs_signature_nonce=nonce)
 
 
 def test_the_same_key_opens_rest(service: RunningService) -> None:
