@@ -28,6 +28,9 @@ _SOURCE_FACTOR = 2.0
 _SPATIAL_FACTOR = 2.0
 #: The deeper inside the mask, the less the pixels beside it say: share more doubt per pixel.
 _DOUBT_PER_PIXEL = 0.2
+#: Weights are shared with neighbours this far around, in pixels, and raised by no more than this factor.
+_EVENED_SIDE = 9
+_MOST_RAISED = 3.0
 #: Ring colours are compared over this many cells.
 _BLUR_CELLS = 5
 #: A point that less of the ring reaches than this looks further away for it, where the mask is so deep that it matters.
@@ -174,7 +177,7 @@ def _blend(
         (values,), error = _corrected(sources, luma, [frame.y], stacks[:1])
         error /= _levels_per_step(frame.bit_depth)
         grain.append(_grain(error[occlusion.ring], sources.found[occlusion.ring]))
-        weights = _weights(position, sources, error, variance)
+        weights = _evened(_weights(position, sources, error, variance), luma)
         samples[0].append(_Samples(values, weights))
         both, _ = _corrected(sources, chroma, [frame.u, frame.v], stacks[1:])
         for number, of_plane in enumerate(both, 1):
@@ -215,6 +218,22 @@ def _weights(position: int, sources: Sources, error: FloatPlane, variance: Float
     age = np.abs(sources.frame - position).astype(np.float32)
     doubt = _CODEC_VARIANCE + _ERROR_TO_VARIANCE * np.square(error) + _AGE_VARIANCE_SHARE * age * variance
     return np.where(sources.found, sources.confidence / (_SOURCE_FACTOR * doubt), 0).astype(np.float32)
+
+
+def _evened(weights: FloatPlane, points: Points) -> FloatPlane:
+    """Return the luma points' weights, shared with those of covered neighbours that have a source.
+
+    Splinters of one frame in another show more than the mean of both. What lies beside the mask does not take part: it
+    is sure of its source, and would vouch for whatever stands at the mask's edge.
+    """
+    told = (weights > 0) & points.covered
+    layers = np.zeros((*points.mask.shape, 2), np.float32)
+    layers.reshape(-1, 2)[points.flat[told]] = np.stack((weights[told], np.ones(int(told.sum()), np.float32)), axis=-1)
+    total, count = cv2.split(cv2.blur(layers, (_EVENED_SIDE, _EVENED_SIDE)))
+    place = points.flat[told]
+    even = weights.copy()
+    even[told] = np.minimum(total.reshape(-1)[place] / count.reshape(-1)[place], _MOST_RAISED * weights[told])
+    return even
 
 
 def _corrected(
