@@ -23,7 +23,7 @@ class JobSlots:
     """Takes slots by a conditional write, so that racing requests cannot exceed a quota.
 
     Nobody gives a slot back: when all are taken, those of jobs that have ended by now are freed. So no failure on the
-    way can lose one.
+    way can lose one; the price is that a job between its slot and its record, milliseconds, may be overtaken by one.
     """
 
     client: DynamoDBClient
