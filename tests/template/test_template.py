@@ -94,6 +94,22 @@ def test_routes_are_those_of_the_openapi_document(resources):
     assert routes == described | rpc | {("/v1/openapi.json", "get"), ("/v1/{proxy+}", "any")}
 
 
+def test_every_route_asks_who_calls(resources):
+    auth = resources["HttpApi"]["Properties"]["Auth"]
+    assert auth["DefaultAuthorizer"] == "BearerAuthorizer"
+    for authorizer in auth["Authorizers"].values():
+        assert authorizer["FunctionArn"] == {"Fn::GetAtt": "AuthorizeRequestFunction.Arn"}
+        # A cached answer would let a revoked key or a used nonce through.
+        assert authorizer["Identity"]["ReauthorizeEvery"] == 0
+    own = {
+        (event["Properties"]["Path"], event["Properties"]["Auth"]["Authorizer"])
+        for body in functions(resources).values()
+        for event in body["Properties"].get("Events", {}).values()
+        if event["Type"] == "HttpApi" and "Auth" in event["Properties"]
+    }
+    assert own == {("/v1/openapi.json", "NONE"), ("/", "SignatureAuthorizer")}
+
+
 def test_every_parameter_is_described_and_bounded(template):
     bounds = {"AllowedPattern", "AllowedValues", "MinValue"}
     for name, parameter in template["Parameters"].items():
