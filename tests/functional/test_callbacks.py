@@ -345,6 +345,27 @@ def test_a_job_s_own_callback_may_be_signed_with_the_secret_of_the_settings(serv
     assert service.callbacks.of_request(request, "default").url == "https://b.example.com"
 
 
+def test_every_end_is_one_event_on_the_bus_with_a_callback_or_without(scene):
+    sqs, events = scene.queue.sqs, boto3.client("events")
+    url = sqs.create_queue(QueueName="ends")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    events.put_rule(Name="ends", EventPattern=json.dumps({"source": ["smart-erase"], "detail-type": ["Job Ended"]}))
+    events.put_targets(Rule="ends", Targets=[{"Id": "ends", "Arn": arn}])
+    scene.running(scene.service)
+    for _ in range(2):
+        succeed(scene.deployment, scene.recorded)
+
+    (message,) = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+    assert json.loads(message["Body"])["detail"] == {
+        "job_id": JOB_ID,
+        "owner": "default",
+        "status": "SUCCEEDED",
+        "function": "erase",
+        "error_code": None,
+        "has_callback": False,
+    }
+
+
 def test_without_a_callback_nothing_goes_into_the_queue(scene):
     scene.running(scene.service)
     succeed(scene.deployment, scene.recorded)
