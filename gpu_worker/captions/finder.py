@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +14,14 @@ from gpu_worker.captions.band import Band, Picture, Rect
 from gpu_worker.captions.detector import TextDetector
 from gpu_worker.captions.joining import Caption, covering, joined, to_event, trimmed
 from gpu_worker.captions.mask import codec_halo, line_mask, median_picture
-from gpu_worker.captions.plate import MAX_OPACITY, FoundPlate, find_plate, plate_border, spread_plate
+from gpu_worker.captions.plate import (
+    MAX_OPACITY,
+    FoundPlate,
+    find_plate,
+    find_plate_by_its_edges,
+    plate_border,
+    spread_plate,
+)
 from gpu_worker.captions.reading import TextReader
 from gpu_worker.captions.selection import is_laid_over, of_the_caption_bands
 from gpu_worker.captions.timeline import Moment, Timeline, TrackedLine
@@ -124,6 +130,9 @@ class CaptionFinder:
         if not readable and not ((is_small or laid_over) and line.score >= _SURE_SCORE):
             return
         plate = _plate_under(line, mask.ink)
+        if plate is None and not laid_over:
+            seen = find_plate_by_its_edges(line.samples, inside, mask.ink)
+            plate = None if seen is None else replace(seen, rect=seen.rect.shifted(offset.x0, offset.y0))
         if plate is not None:
             here = replace(plate, rect=plate.rect.shifted(-offset.x0, -offset.y0))
             mask = line_mask(spread_plate(median, here), inside, self._detector, band.shorter_side)
@@ -151,11 +160,11 @@ class CaptionFinder:
         self._captions.append(trimmed(caption))
 
 
-def _changes(line: TrackedLine) -> list[NDArray[np.uint8]]:
-    """Return by how much luma changed where the line came and where it went, the size of its samples."""
+def _changes(line: TrackedLine) -> list[NDArray[np.int16]]:
+    """Return by how much luma is higher with the line than without, where it came and went, the size of its samples."""
     place = line.sample_rect.shifted(-line.surroundings.x0, -line.surroundings.y0)
     return [
-        np.asarray(cv2.absdiff(crossing.without.y[place.slices], crossing.within.y[place.slices]), dtype=np.uint8)
+        np.asarray(crossing.within.y[place.slices].astype(np.int16) - crossing.without.y[place.slices], dtype=np.int16)
         for crossing in line.crossings
     ]
 

@@ -37,6 +37,8 @@ _MIN_SHADE_LEVELS = 4
 _BLACK = 16
 #: A picture that changes by more than this beside a line, in levels, does not tell what the line changed.
 _MAX_CALM_LEVELS = 3.0
+#: Of what a glow changes around a line it darkens this share, or brightens it.
+_MIN_GLOW_AGREEMENT = 0.8
 #: The weaker polarity belongs to the caption only this near to the stronger one, in pixels.
 _BESIDE = 2
 
@@ -80,7 +82,7 @@ def line_mask(
     line: Rect,
     detector: TextDetector,
     shorter_side: int,
-    changes: Sequence[NDArray[np.uint8]] = (),
+    changes: Sequence[NDArray[np.int16]] = (),
 ) -> LineMask:
     """Return the mask of a line of text in the median of its life.
 
@@ -89,13 +91,13 @@ def line_mask(
         line: where the line stands inside ``median``.
         detector: gives the probability of text, which keeps stray structures of the background out.
         shorter_side: of the frame in pixels; the codec's halo scales with it.
-        changes: (h, w) each, what luma changed by where the line came, and where it went.
+        changes: (h, w) each, by how much luma is higher with the line than without, where it came and where it went.
     """
     glyphs = _glyphs(median, line, detector)
     halo = codec_halo(shorter_side)
     distance = np.asarray(cv2.distanceTransform((~glyphs).astype(np.uint8), cv2.DIST_L2, 5), dtype=np.float32)
     reach = _outline_reach(median.y, distance, line.line_height) + halo
-    glow = max((_changed_reach(change, distance, line.line_height, reach) for change in changes), default=0)
+    glow = max((_changed_reach(change, distance, line, reach) for change in changes), default=0)
     shade = max(glow, _shade_reach(median.y, distance, line, reach))
     # A shade's edge is soft: what rings there is too faint to see.
     reach = max(reach, shade + _MIN_HALO)
@@ -188,11 +190,11 @@ def _shade_reach(luma: NDArray[np.uint8], distance: NDArray[np.float32], line: R
         return 0
     beyond = (distance > longest) & (distance <= longest + max(4, _BEYOND_SHARE * line.line_height))
     along = 1 if line.width >= line.height else 0
-    sides = np.indices(luma.shape)[1 - along] < (line.y0 + line.y1 if along else line.x0 + line.x1) / 2
+    first = _first_side(luma.shape, line)
     begin, end = (line.x0, line.x1) if along else (line.y0, line.y1)
     part = (np.indices(luma.shape)[along] - begin) * _SHADE_PARTS // max(1, end - begin)
     reach = 0
-    for side in (sides, ~sides):
+    for side in (first, ~first):
         parts = [side & (part == number) for number in range(_SHADE_PARTS)]
         lit = [(area, _median(luma[area & beyond]) - _BLACK) for area in parts]
         lit = [(area, light) for area, light in lit if light * _SHADE_DEPTH > _MIN_SHADE_LEVELS / 2]
@@ -209,19 +211,31 @@ def _shade_reach(luma: NDArray[np.uint8], distance: NDArray[np.float32], line: R
     return reach
 
 
-def _changed_reach(change: NDArray[np.uint8], distance: NDArray[np.float32], line_height: int, start: int) -> int:
-    """Return how many pixels from the fill a glow ends, by what changed with it; 0 where nothing did from ``start``."""
-    longest = round(_MAX_SHADE_SHARE * line_height)
-    beyond = change[(distance > longest) & (distance <= longest + max(4, _BEYOND_SHARE * line_height))]
-    calm = float(np.median(beyond)) if beyond.size else np.inf
+def _changed_reach(change: NDArray[np.int16], distance: NDArray[np.float32], line: Rect, start: int) -> int:
+    """Return how many pixels from the fill a glow ends, by what changed with it; 0 where nothing did from ``start``.
+
+    A glow darkens all around a line, or brightens; the letters of the caption before or after do both.
+    """
+    longest = round(_MAX_SHADE_SHARE * line.line_height)
+    beyond = np.abs(change[(distance > longest) & (distance <= longest + max(4, _BEYOND_SHARE * line.line_height))])
+    least = float(np.median(beyond)) + _MIN_SHADE_LEVELS if beyond.size else np.inf
     reach = 0
-    if calm <= _MAX_CALM_LEVELS:
+    if least <= _MAX_CALM_LEVELS + _MIN_SHADE_LEVELS:
         for radius in range(start + 1, longest + 1):
             ring = change[(distance > radius - 1) & (distance <= radius)]
-            if not ring.size or float(np.median(ring)) < calm + _MIN_SHADE_LEVELS:
+            darker, brighter = int((ring < -least).sum()), int((ring > least).sum())
+            changed = darker + brighter
+            if changed <= ring.size / 2 or max(darker, brighter) < _MIN_GLOW_AGREEMENT * changed:
                 break
             reach = radius
     return reach
+
+
+def _first_side(shape: tuple[int, ...], line: Rect) -> NDArray[np.bool_]:
+    """Return the half (h, w) above a line, or left of one that runs from top to bottom."""
+    along = 1 if line.width >= line.height else 0
+    middle = (line.y0 + line.y1 if along else line.x0 + line.x1) / 2
+    return np.asarray(np.indices(shape)[1 - along] < middle, dtype=bool)
 
 
 def _median(values: NDArray[np.uint8]) -> float:

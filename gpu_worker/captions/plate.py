@@ -31,6 +31,8 @@ _MAX_MISFIT_SHARE = 0.35
 _MAX_FINAL_MISFIT_SHARE = 0.2
 _MAX_MISFIT_LEVELS = 6.0
 _CODEC_LEVELS = 1.5
+#: What lies some pixels apart on both sides of an edge differs a little anyway.
+_MAX_EDGE_MISFIT_LEVELS = 10.0
 #: What must change for anything to be told from it, in levels.
 _MIN_CHANGE_LEVELS = 3.0
 #: Beyond this many levels one reading of a pixel is no better than another: it counts in full.
@@ -50,6 +52,8 @@ _MAX_LEVEL = 255.0
 _EDGE_PIXELS = 4
 #: Pixels beside a plate in which it is looked whether it goes on.
 _FLANK = 8
+#: Lines across which this share of the greatest change is seen lie on the same edge.
+_NEARLY_ALL = 0.9
 #: Corners are round: an edge is looked at between them, without this share of its length at either end.
 _CORNER_SHARE = 0.25
 _MIN_CONTRAST = 0.8
@@ -122,12 +126,80 @@ def find_plate(crossings: tuple[Crossing, ...], text: Rect, ink: NDArray[np.bool
     """
     scale = max(1, text.line_height // _LINE_HEIGHT)
     size = (ink.shape[1] // scale, ink.shape[0] // scale)
-    small_ink = cv2.resize(ink.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA) > 0
-    found = _find(
-        [_Pair(_planes(crossing.without, size), _planes(crossing.within, size)) for crossing in crossings],
-        text.shrunk(scale),
-        small_ink,
-    )
+    pairs = [_Pair(_planes(crossing.without, size), _planes(crossing.within, size)) for crossing in crossings]
+    return _enlarged(_find(pairs, text.shrunk(scale), _shrunk(ink, size)), scale, ink, size)
+
+
+def find_plate_by_its_edges(samples: tuple[Picture, ...], text: Rect, ink: NDArray[np.bool_]) -> FoundPlate | None:
+    """Return the plate on which a line stands that is never seen to come or go, or None where nothing can be told.
+
+    Just inside of each of its four edges the picture is what it is just outside, but for the plate: over texture that
+    does not hold, and nothing is found.
+
+    Args:
+        samples: the line with some margin, at moments spread over its life.
+        text: where the line stands in them.
+        ink: (h, w) of their size: letters, outlines and what the codec left around them.
+    """
+    scale = max(1, text.line_height // _LINE_HEIGHT)
+    size = (ink.shape[1] // scale, ink.shape[0] // scale)
+    small_ink = _shrunk(ink, size)
+    stack = np.stack([_planes(sample, size) for sample in samples])
+    core = _core(small_ink, text.shrunk(scale))
+    edges = []
+    for quarter_turns in range(4):
+        turned = core.turned(quarter_turns, *size)
+        edges.append(_upper_edge(np.rot90(stack, quarter_turns, (2, 3)), np.rot90(small_ink, quarter_turns), turned))
+    upper, right, lower, left = edges
+    if upper is None or right is None or lower is None or left is None:
+        return None
+    pairs = [edge.pair for edge in (upper, right, lower, left)]
+    line = _fit(pairs)
+    opacity = 1 - line.share
+    if opacity < _MIN_OPACITY or not all(
+        _is_explained(pair, line, _MAX_FINAL_MISFIT_SHARE, _MAX_EDGE_MISFIT_LEVELS) for pair in pairs
+    ):
+        return None
+    rect = Rect(left.row, upper.row, size[0] - right.row, size[1] - lower.row)
+    colour = [float(np.clip(offset / opacity, 0, 255)) for offset in line.offset]
+    nothing = np.zeros((rect.height, rect.width), dtype=bool)
+    return _enlarged(FoundPlate(rect, opacity, (colour[0], colour[1], colour[2]), nothing), scale, ink, size)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Edge:
+    """A plate's upper edge: its first row, and pixels (3, n) just outside and just inside of it."""
+
+    row: int
+    pair: _Pair
+
+
+def _upper_edge(stack: _Planes, ink: _Mask, core: Rect) -> _Edge | None:
+    """Return the straight line above the letters across which most changes in (t, 3, h, w), the same in all moments."""
+    found: list[tuple[float, _Edge]] = []
+    columns = slice(core.x0, core.x1)
+    for row in range(_EDGE_PIXELS, core.y0 - 2):
+        outer, inner = slice(row - 4, row - 2), slice(row + 1, row + 3)
+        free = ~(ink[outer, columns].any(axis=0) | ink[inner, columns].any(axis=0))
+        if free.sum() < _MIN_EDGE_PIXELS:
+            continue
+        sides = [stack[:, :, part, columns].mean(axis=2)[:, :, free].transpose(1, 0, 2) for part in (outer, inner)]
+        pair = _Pair(*(np.ascontiguousarray(side.reshape(3, -1)) for side in sides))
+        found.append((float(np.median(pair.change)), _Edge(row, pair)))
+    if not found:
+        return None
+    most = max(change for change, _ in found)
+    # The rows compared lie some pixels apart: as many lines see all of the change, and the edge is in their midst.
+    clear = [edge for change, edge in found if change >= _NEARLY_ALL * most]
+    return clear[(len(clear) - 1) // 2]
+
+
+def _shrunk(ink: _Mask, size: tuple[int, int]) -> _Mask:
+    return np.asarray(cv2.resize(ink.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA) > 0, dtype=bool)
+
+
+def _enlarged(found: FoundPlate | None, scale: int, ink: _Mask, size: tuple[int, int]) -> FoundPlate | None:
+    """Return a plate found in a picture ``scale`` times smaller, of a ``size``, as it lies in the one of ``ink``."""
     if found is None or scale == 1:
         return found
     small = found.rect
@@ -288,12 +360,12 @@ def _may_be_plate(near: _Pair) -> bool:
     return float(np.median(near.change)) >= _MIN_CHANGE_LEVELS and _fit([near]).share < 1 - _MIN_OPACITY / 2
 
 
-def _is_explained(pixels: _Pair, line: _Line, unexplained: float) -> bool:
+def _is_explained(pixels: _Pair, line: _Line, unexplained: float, most_levels: float = _MAX_MISFIT_LEVELS) -> bool:
     """Tell whether something changed, and the line says how: but for a share of it."""
     change, left = float(np.median(pixels.change)), float(np.median(pixels.misfit(line)))
     if line.share > 1 - _MIN_OPACITY or change < _MIN_CHANGE_LEVELS:
         return False
-    return left < min(_MAX_MISFIT_LEVELS, max(unexplained * change, _CODEC_LEVELS))
+    return left < min(most_levels, max(unexplained * change, _CODEC_LEVELS))
 
 
 def _evidence(pairs: list[_Pair], line: _Line) -> NDArray[np.float32]:

@@ -152,6 +152,29 @@ def test_while_a_plate_fades_it_is_not_there_in_full(networks) -> None:
     assert event.plate.opacity == pytest.approx(0.6, abs=0.12)
 
 
+@pytest.mark.parametrize(("opacity", "colour"), [(0.5, BLACK), (0.6, BLUE)])
+def test_a_plate_that_never_comes_or_goes_is_measured_at_its_edges(networks, opacity, colour) -> None:
+    smooth = [
+        replace(frame, **{name: cv2.GaussianBlur(getattr(frame, name), (0, 0), 9) for name in "yuv"})
+        for frame in moving(40, 3.0)
+    ]
+    caption = Drawn("Here from start to end", 0, 40, outline=0)
+    board = Board(opacity, colour, Rect(102, 222, 360, 258))
+    frames, _ = with_captions(behind(smooth, board, 0, 40), (caption,))
+    (event,) = find(encoded(frames), networks)
+    assert event.plate is not None
+    assert box_error(event.plate.box, board.rect) <= 2
+    assert event.plate.opacity == pytest.approx(opacity, abs=0.1)
+    assert (event.plate.start_frame, event.plate.end_frame) == (0, 40)
+
+
+def test_what_never_comes_or_goes_and_stands_on_nothing_has_no_plate(networks) -> None:
+    for step in (0.0, 2.3):
+        frames, _ = with_captions(moving(30, step), (Drawn("Here from start to end", 0, 30),))
+        (event,) = find(encoded(frames), networks)
+        assert event.plate is None
+
+
 @pytest.mark.parametrize("step", [0.0, 2.3])
 def test_a_caption_without_a_plate_has_none(networks, step) -> None:
     for outline in (0, 2):
