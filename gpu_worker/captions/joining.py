@@ -21,6 +21,8 @@ _MIN_FRAMES = 2
 #: Lines of one caption come and go together, give or take this many frames.
 _TOGETHER_FRAMES = 2
 _SAME_TEXT_RATIO = 0.8
+#: Lines are centred, or set from one margin, to within this share of their length.
+_ALIGNED_SHARE = 0.25
 #: Lines of one style differ in height by no more than their letters do.
 _SAME_SIZE_SHARE = 0.25
 #: Two lines stand on one plate if what was found of it for each agrees so far: share of the area, and opacity.
@@ -230,7 +232,7 @@ def _without_strays(captions: list[Caption], frame_count: int) -> list[Caption]:
     return steady + [
         caption
         for caption in captions
-        if caption not in steady and any(stand_alike(caption, other) for other in steady)
+        if caption not in steady and any(stand_alike(caption, other) and is_aligned(caption, other) for other in steady)
     ]
 
 
@@ -251,6 +253,13 @@ def stand_alike(caption: Caption, other: Caption) -> bool:
     """Tell whether two captions share a place: the same lines of the picture and about the same size of type."""
     shared = min(caption.letters.y1, other.letters.y1) - max(caption.letters.y0, other.letters.y0)
     return shared > 0.6 * caption.letters.height and 0.6 < caption.line_height / other.line_height < 1.6
+
+
+def is_aligned(caption: Caption, other: Caption) -> bool:
+    """Tell whether two captions are centred on one axis, or set from one margin."""
+    a, b = caption.letters, other.letters
+    tolerance = _ALIGNED_SHARE * max(a.width, b.width)
+    return min(abs(a.x0 - b.x0), abs(a.x0 + a.x1 - b.x0 - b.x1) / 2, abs(a.x1 - b.x1)) <= tolerance
 
 
 def _stacked(captions: list[Caption]) -> list[Caption]:

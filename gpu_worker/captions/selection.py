@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from gpu_worker.captions.band import Rect
-from gpu_worker.captions.joining import Caption, come_and_go_together, same_text, stand_alike
+from gpu_worker.captions.joining import Caption, come_and_go_together, is_aligned, same_text, stand_alike
 from gpu_worker.captions.plate import Crossing
 
 #: A picture that goes on changes by less than this around a text that comes or goes, in levels, and by less than this
@@ -26,8 +26,6 @@ _MIN_INK_LEVELS = 20.0
 _LINE_HEIGHT = 12
 #: A second band, of another language say, is on screen at least this share of the time that the first one is.
 _MIN_TIME_SHARE = 0.5
-#: Lines of one band are centred, or set from one margin, to within this share of their length.
-_ALIGNED_SHARE = 0.25
 
 
 def is_laid_over(crossings: Iterable[Crossing], text: Rect) -> bool:
@@ -82,14 +80,14 @@ def of_the_caption_bands(lines: list[Caption]) -> list[Caption]:
     places: list[_Place] = []
     for line in sorted((line for line in lines if line.is_laid_over), key=lambda line: -line.duration_seconds):
         for place in places:
-            if stand_alike(line, place.lines[0]) and _is_aligned(line, place.lines[0]):
+            if stand_alike(line, place.lines[0]) and is_aligned(line, place.lines[0]):
                 place.lines.append(line)
                 break
         else:
             places.append(_Place([line]))
     for line in lines:
         for place in places:
-            if not line.is_laid_over and stand_alike(line, place.lines[0]) and _is_aligned(line, place.lines[0]):
+            if not line.is_laid_over and stand_alike(line, place.lines[0]) and is_aligned(line, place.lines[0]):
                 place.lines.append(line)
                 break
     changing = [place for place in places if place.changes] or places
@@ -100,9 +98,3 @@ def of_the_caption_bands(lines: list[Caption]) -> list[Caption]:
         for line in lines
         if not any(line is other for other in chosen) and any(come_and_go_together(line, other) for other in chosen)
     ]
-
-
-def _is_aligned(first: Caption, second: Caption) -> bool:
-    a, b = first.letters, second.letters
-    tolerance = _ALIGNED_SHARE * max(a.width, b.width)
-    return min(abs(a.x0 - b.x0), abs(a.x0 + a.x1 - b.x0 - b.x1) / 2, abs(a.x1 - b.x1)) <= tolerance

@@ -59,6 +59,12 @@ def test_one_letter_that_came_with_the_scene_is_no_caption() -> None:
     assert len(joined([letter], 60, BOUNDS)) == 1
 
 
+def test_a_glimpse_counts_where_captions_stand_and_not_beside_them() -> None:
+    steady = _line(10, 50, "long enough to read")
+    assert len(joined([steady, _line(55, 62, "No!", Rect(80, 74, 120, 92))], 90, BOUNDS)) == 2
+    assert joined([steady, _line(55, 62, "CAR", Rect(0, 74, 24, 92))], 90, BOUNDS) == [steady]
+
+
 def test_a_text_that_was_followed_twice_is_one_caption() -> None:
     (caption,) = joined([_line(10, 50, "seen before"), _line(22, 50, "seen before")], 60, BOUNDS)
     assert (caption.start_frame, caption.end_frame, caption.text) == (10, 50, "seen before")
