@@ -32,20 +32,33 @@ _MAX_GRADIENT = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """What one run needs to be repeated. ``side`` is that of a small crop; the rate falls along a half cosine."""
+    """What a tier needs to be trained again. ``side`` is that of a small crop; the rate falls along a half cosine.
+
+    First come ``steps`` on clean pairs, at ``rate`` in the beginning; from there ``degraded_steps`` on degraded ones.
+    """
 
     architecture: Architecture
     steps: int
     rate: float
+    degraded_steps: int
+    degraded_rate: float
     batch: int = 16
     side: int = 48
     seed: int = 1
 
 
 TIERS = {
-    "fast": Tier(Architecture(unshuffle=2, channels=32, layers=8), steps=60_000, rate=2e-3),
-    "normal": Tier(Architecture(unshuffle=2, channels=64, layers=8), steps=30_000, rate=1e-3),
-    "premium": Tier(Architecture(unshuffle=1, channels=64, layers=20), steps=100_000, rate=8e-4, batch=64, side=64),
+    "fast": Tier(Architecture(2, 32, 8), steps=30_000, rate=2e-3, degraded_steps=9_000, degraded_rate=8e-4),
+    "normal": Tier(Architecture(2, 64, 8), steps=30_000, rate=1.2e-3, degraded_steps=9_000, degraded_rate=5e-4),
+    "premium": Tier(
+        Architecture(1, 64, 20),
+        steps=100_000,
+        rate=8e-4,
+        degraded_steps=30_000,
+        degraded_rate=3e-4,
+        batch=64,
+        side=64,
+    ),
 }
 
 
@@ -156,7 +169,8 @@ def main() -> None:
     parser.add_argument("--benchmarks", type=Path, nargs="*", default=[], help="folders of pictures to score on")
     options = parser.parse_args()
     tier = TIERS[options.tier]
-    tier = replace(tier, steps=options.steps or tier.steps, rate=options.rate or tier.rate)
+    steps, rate = (tier.degraded_steps, tier.degraded_rate) if options.degrade else (tier.steps, tier.rate)
+    tier = replace(tier, steps=options.steps or steps, rate=options.rate or rate)
     name = options.tier if options.degrade else f"{options.tier}-clean"
     folder = options.out / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -172,7 +186,7 @@ def main() -> None:
     pairs = make_pairs(photographs, degrade=options.degrade, rng=np.random.default_rng(tier.seed))
     print(json.dumps({"photographs": len(photographs), "pairs": len(pairs), **asdict(tier)}), flush=True)
     train(trainer, Batches(pairs, tier.side, tier.batch, rng), options, folder)
-    export_onnx(trainer.average.cpu(), folder / f"doubler-{name}.onnx")
+    export_onnx(trainer.average.cpu(), folder / f"upscale-{name}.onnx")
 
 
 if __name__ == "__main__":

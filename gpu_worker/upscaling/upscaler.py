@@ -15,7 +15,7 @@ from gpu_worker.video.frame import Plane
 
 #: The best that the device runs in a bearable time.
 AUTOMATIC = "auto"
-_AUTOMATIC = {Device.CPU: "lanczos", Device.CUDA: "lanczos"}
+_AUTOMATIC = {Device.CPU: "fast", Device.CUDA: "fast"}
 _TASK = "upscaling"
 _PREFIX = "upscale-"
 _FILE_SUFFIX = ".onnx"

@@ -36,7 +36,7 @@ def test_upscale_writes_the_video_and_the_report(rendered, tmp_path, capsys) -> 
     assert main(["upscale", str(path), str(out), "--bitrate-mbps", "3", "--report", str(report)]) == 0
     assert look(out).size == (192, 128)
     assert look(out).seconds == look(path).seconds
-    assert json.loads((report / "report.json").read_text())["upscaler"] == "lanczos"
+    assert json.loads((report / "report.json").read_text())["upscaler"] == "fast"
     assert sorted(file.name for file in report.iterdir()) == ["before_after.png", "report.json"]
     assert sorted(file.name for file in tmp_path.iterdir()) == ["big.mp4", "report", "source.mp4"]
     assert capsys.readouterr().err == ""

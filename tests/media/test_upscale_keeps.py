@@ -44,7 +44,7 @@ def test_frames_pts_and_audio_are_the_sources(differences, rendered, run_job) ->
     assert [track for _, track in after.audio] == [track for _, track in before.audio]
     assert outcome.manifest.frame_count == len(before.seconds)
     assert (outcome.manifest.width, outcome.manifest.height) == after.size
-    assert outcome.manifest.upscaler == "lanczos"
+    assert outcome.manifest.upscaler == "fast"
     assert outcome.manifest.files.captions_srt is None
 
 

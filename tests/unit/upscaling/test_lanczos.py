@@ -15,7 +15,7 @@ def _planes(height: int, width: int, value: int, dtype: type) -> tuple[np.ndarra
 
 
 @pytest.mark.parametrize("name", sorted(set(upscaler_names()) - {AUTOMATIC}))
-@pytest.mark.parametrize("sample", [(np.uint8, 8, 255), (np.uint16, 10, 1023)], ids=["8 bits", "10 bits"])
+@pytest.mark.parametrize("sample", [(np.uint8, 8, 235), (np.uint16, 10, 940)], ids=["8 bits", "10 bits"])
 @pytest.mark.parametrize("size", [(16, 24), (15, 23)])
 def test_every_upscaler_doubles_each_plane_and_keeps_its_type(name, sample, size) -> None:
     (dtype, bit_depth, white), (height, width) = sample, size
@@ -25,7 +25,8 @@ def test_every_upscaler_doubles_each_plane_and_keeps_its_type(name, sample, size
     assert y.shape == (upscaler.scale * height, upscaler.scale * width)
     assert u.shape == v.shape == (height, width)
     assert y.dtype == u.dtype == dtype
-    assert (y == white).all()
+    # At the picture's edge a network sees nothing beyond: at most one 8-bit level comes of it.
+    assert np.abs(y.astype(int) - white).max() <= 1 << (bit_depth - 8)
     assert (u == white).all()
 
 
