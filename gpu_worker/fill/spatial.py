@@ -82,9 +82,21 @@ def _pulled(values: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArra
     certain = np.minimum(1, 4 * coarse_weights)
     scale = certain / np.maximum(coarse_weights, 1e-6)
     coarse = _pulled((coarse_values * scale).astype(np.float32), certain.astype(np.float32))
-    fixed = weights * known
-    unknown = 1 - weights
-    surface = fixed + unknown * cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
+    fixed = np.multiply(weights, known, dtype=np.float32)
+    unknown = np.subtract(1, weights, dtype=np.float32)
+    surface = np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
+    # In place: these planes are large and the rounds many.
+    _settled(surface, surface, fixed, unknown)
+    smoothed = np.empty_like(surface)
     for _ in range(_RELAXATIONS):
-        surface = fixed + unknown * cv2.sepFilter2D(surface, cv2.CV_32F, _NEIGHBOURS, _NEIGHBOURS)
-    return np.asarray(surface, dtype=np.float32)
+        cv2.sepFilter2D(surface, cv2.CV_32F, _NEIGHBOURS, _NEIGHBOURS, dst=smoothed)
+        _settled(smoothed, surface, fixed, unknown)
+    return surface
+
+
+def _settled(
+    smoothed: NDArray[np.float32], into: NDArray[np.float32], fixed: NDArray[np.float32], unknown: NDArray[np.float32]
+) -> None:
+    """Write ``fixed + unknown * smoothed`` into ``into``."""
+    cv2.multiply(smoothed, unknown, dst=into)
+    cv2.add(into, fixed, dst=into)

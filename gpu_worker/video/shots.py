@@ -11,7 +11,7 @@ from scenedetect.common import FrameTimecode
 from scenedetect.detectors import AdaptiveDetector
 
 from domain.detection import Shot
-from gpu_worker.video.frame import Frame
+from gpu_worker.video.frame import Frame, Plane
 
 #: Scores are means over the picture: a quarter-megapixel tells nothing that this does not.
 _ANALYSIS_WIDTH = 192
@@ -71,7 +71,7 @@ class ShotFinder:
         width, height = self._size
         shift = frame.bit_depth - 8
         planes = [
-            cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
+            _shrunk(plane, size)
             for plane, size in (
                 (frame.y, (width, height)),
                 (frame.u, (width // 2, height // 2)),
@@ -83,6 +83,14 @@ class ShotFinder:
             flat = flat >> shift
         image = flat.astype(np.uint8).reshape(height * 3 // 2, width)
         return cv2.cvtColor(image, cv2.COLOR_YUV2BGR_I420).astype(np.uint8, copy=False), image[:height]
+
+
+def _shrunk(plane: Plane, size: tuple[int, int]) -> Plane:
+    """Return a plane at ``size`` (width, height); by halves as far as that goes, which is ten times as fast."""
+    while plane.shape[1] >= 2 * size[0] and plane.shape[0] >= 2 * size[1]:
+        half = (plane.shape[1] // 2, plane.shape[0] // 2)
+        plane = cv2.resize(plane, half, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+    return cv2.resize(plane, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
 
 
 def _is_same_scene(before: NDArray[np.uint8] | None, after: NDArray[np.uint8]) -> bool:
