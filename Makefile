@@ -78,7 +78,7 @@ idempotency: setup  ## 1,000 submissions with ten racing duplicates each make 1,
 	DISTINCT_REQUESTS=1000 $(VENV)/bin/python -m pytest tests/functional/test_service.py -q -k duplicates
 
 acceptance: setup  ## the captioned clips of ../shared through the service, checked by an independent PP-OCR (minutes)
-	$(VENV)/bin/python -m bench.acceptance --out build/acceptance
+	$(VENV)/bin/python -m bench.acceptance --out build/acceptance $(if $(ERASE_ONLY),--erase-only)
 
 formats-table: setup  ## every sample format of ../shared through upscale, and the MP4 ones through erase (minutes)
 	PYTHONPATH=. $(VENV)/bin/python tests/media/formats_table.py

@@ -233,12 +233,12 @@ def _strip_row(moment: Moment) -> NDArray[np.uint8]:
     return np.hstack((shown, cleaned))
 
 
-def check(clip: Path, out: Path) -> tuple[str, str]:
+def check(clip: Path, out: Path, *, upscale: bool) -> tuple[str, str]:
     """Run one clip through the service and return its rows of the two tables."""
     folder = out / clip.stem
     source = open_video(clip)
     command = [sys.executable, "-m", "local", "run", "--video", str(clip), "--erase", "captions"]
-    if min(source.size) >= MIN_SIDE:
+    if upscale and min(source.size) >= MIN_SIDE:
         command += ["--upscale", "2"]
     if clip.name in REGIONS:
         command += ["--region", REGIONS[clip.name]]
@@ -286,13 +286,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--only", action="append", default=[])
+    parser.add_argument("--erase-only", action="store_true", help="without doubling, which takes most of the time")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     print(_head(_COLUMNS))
     reported = []
     for clip in sorted(CLIPS.glob("*.mp4")):
         if not arguments.only or clip.name in arguments.only:
-            checked, report = check(clip, arguments.out)
+            checked, report = check(clip, arguments.out, upscale=not arguments.erase_only)
             reported.append(report)
             print(checked, flush=True)
     print()
