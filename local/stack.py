@@ -162,6 +162,9 @@ def _create_roles(template: Template, iam: Any) -> None:
 
 
 def _create_buckets(template: Template, s3: Any) -> None:
+    # These the user of an account has already; here nobody else makes them.
+    for name in {*template.resolve({"Ref": "SourceBuckets"}), *template.resolve({"Ref": "OutputBuckets"})}:
+        s3.create_bucket(Bucket=name)
     for bucket in template.resources("AWS::S3::Bucket"):
         s3.create_bucket(Bucket=bucket.name)
         if versioning := bucket.properties.get("VersioningConfiguration"):

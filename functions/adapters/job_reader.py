@@ -53,7 +53,7 @@ class JobReader:
             reports = self.media.progress_reports(job.job_id)
             latest, percent = overall(job.request, job.segment_count, reports)
             stage = latest or stage
-        links = self.links.links(job.result_keys) if job.status is JobStatus.SUCCEEDED else None
+        links = self.links.links(job.result_keys, job.output_object) if job.status is JobStatus.SUCCEEDED else None
         return job_view.view(job, stage=stage, progress_percent=percent, links=links)
 
     def _show_all(self, jobs: Iterable[Job]) -> tuple[JobView, ...]:

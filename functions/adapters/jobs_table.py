@@ -37,6 +37,7 @@ _DOCUMENT_FIELDS = (
     "request",
     "origin",
     "source_object",
+    "output_object",
     "source_facts",
     "error",
     "result_keys",

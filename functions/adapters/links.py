@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from domain import storage_keys
+from domain.job import ObjectRef
 from domain.job_view import Links, Upload
 from domain.limits import MAX_SOURCE_BYTES, UPLOAD_LIFETIME_SECONDS
 
@@ -45,16 +46,22 @@ class LinkSigner:
         self._clock = clock
         self._signer: Signer | None = None
 
-    def links(self, keys: Mapping[str, str]) -> Links:
-        """Return a download link for each key; all of them last for the configured lifetime."""
+    def links(self, keys: Mapping[str, str], output: ObjectRef | None = None) -> Links:
+        """Return a download link for each key, and one named ``output`` for a copy that lies elsewhere.
+
+        All of them last for the configured lifetime.
+        """
         client = self._outliving(self._lifetime).client
+        objects = {name: (self._bucket, key) for name, key in keys.items()}
+        if output is not None:
+            objects["output"] = (output.bucket, output.key)
         urls = {
             name: client.generate_presigned_url(
                 "get_object",
-                Params={"Bucket": self._bucket, "Key": key},
+                Params={"Bucket": bucket, "Key": key},
                 ExpiresIn=int(self._lifetime.total_seconds()),
             )
-            for name, key in keys.items()
+            for name, (bucket, key) in objects.items()
         }
         return Links(urls=urls, expires_at=self._clock() + self._lifetime)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from adapters.job_end import JobEnd
     from adapters.jobs_table import JobsTable
     from adapters.media_bucket import MediaBucket, ObjectFacts
+    from adapters.output_buckets import OutputBuckets
     from adapters.source_fetcher import SourceFetcher
 
 # The function has 900 seconds, and wants some to end in good order.
@@ -35,6 +36,7 @@ class Processing:
 
     jobs: JobsTable
     media: MediaBucket
+    outputs: OutputBuckets
     fetcher: SourceFetcher
     end: JobEnd
     clock: Callable[[], datetime]
@@ -103,14 +105,21 @@ class Processing:
         return plan
 
     def record_result(self, job_id: str) -> ResultFacts:
-        """Mark a job as succeeded, and tell of it; called again, it tells only of what was not told.
+        """Copy a job's result to its output, mark it as succeeded, and tell of it.
+
+        Called again, it tells only of what was not told.
 
         Raises:
             MissingOutputError: the last stage has left nothing.
+            OutputNotWritableError: S3 refuses the copy.
             InvalidTransitionError: the job was cancelled.
         """
-        keys, is_preview = JobKeys(job_id), _request(self.jobs.get(job_id)).preview
-        files, facts = self._published_preview(keys) if is_preview else self._published_video(keys)
+        job = self.jobs.get(job_id)
+        keys, request = JobKeys(job_id), _request(job)
+        files, facts = self._published_preview(keys) if request.preview else self._published_video(keys)
+        if job.output_object is not None and not job.status.is_final:
+            # Before the record says so. Once it does, the copy is its owner's: it may be gone, or replaced.
+            self.outputs.copy(files[request.output_name], job.output_object)
         self.jobs.succeed(job_id, files, facts, self.clock())
         self.end.settle(self.jobs.get(job_id))
         return facts

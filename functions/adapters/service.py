@@ -24,6 +24,7 @@ from adapters.job_slots import JobSlots
 from adapters.jobs_table import JobsTable
 from adapters.links import LinkSigner, Signer
 from adapters.media_bucket import MediaBucket
+from adapters.output_buckets import OutputBuckets
 from adapters.processing import Processing
 from adapters.public_network import PublicNetwork, connect_by_system, resolve_by_system
 from adapters.secret_box import SecretBox
@@ -105,6 +106,11 @@ class Service:
         return MediaBucket(self.s3, self._settings.media_bucket, self._settings.source_buckets)
 
     @cached_property
+    def outputs(self) -> OutputBuckets:
+        """The buckets that results are copied to."""
+        return OutputBuckets(self.s3, self._settings.media_bucket, self._settings.output_buckets)
+
+    @cached_property
     def links(self) -> LinkSigner:
         """Links and upload forms."""
         settings = self._settings
@@ -129,6 +135,7 @@ class Service:
         return Submission(
             self.jobs,
             self.media,
+            self.outputs,
             executions,
             admission,
             self._fetcher,
@@ -177,7 +184,7 @@ class Service:
     @cached_property
     def processing(self) -> Processing:
         """The steps of the state machine."""
-        return Processing(self.jobs, self.media, self._fetcher, self._job_end, self._clock)
+        return Processing(self.jobs, self.media, self.outputs, self._fetcher, self._job_end, self._clock)
 
     @cached_property
     def once_per_key(self) -> OncePerKey:

@@ -16,8 +16,9 @@ _Name = Annotated[str, Field(min_length=1)]
 class Settings(BaseModel):
     """One field per variable of ``Globals.Function.Environment`` in ``template.yaml``, in lower case.
 
-    ``source_buckets`` are the buckets besides ``media_bucket`` that s3:// sources may name. With an empty
-    ``link_signer_role_arn`` links are signed by whatever credentials the process has.
+    ``source_buckets`` are the buckets besides ``media_bucket`` that s3:// sources may name, ``output_buckets`` those
+    that results may be copied to. With an empty ``link_signer_role_arn`` links are signed by whatever credentials the
+    process has.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -29,6 +30,7 @@ class Settings(BaseModel):
     secrets_key: _Name
     media_bucket: _Name
     source_buckets: frozenset[str]
+    output_buckets: frozenset[str]
     callback_queue_url: _Name
     allow_loopback_callbacks: bool
     job_queue: _Name
@@ -46,8 +48,11 @@ class Settings(BaseModel):
             pydantic.ValidationError: one is missing or out of bounds: a deployment at fault.
         """
         given = {name: environment[name.upper()] for name in cls.model_fields if name.upper() in environment}
-        buckets = given.pop("source_buckets", None)
-        named = {} if buckets is None else {"source_buckets": frozenset(filter(None, buckets.split(",")))}
+        named = {
+            name: frozenset(filter(None, given.pop(name).split(",")))
+            for name in ("source_buckets", "output_buckets")
+            if name in given
+        }
         return cls.model_validate({**given, **named})
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from domain import limits, storage_keys
+from domain import limits, output_location, storage_keys
 from domain.access import KeyQuota
-from domain.errors import InvalidTransitionError, JobNotCancellableError, SmartEraseError
+from domain.errors import InvalidRequestError, InvalidTransitionError, JobNotCancellableError, SmartEraseError
 from domain.failure import INTERNAL_ERROR
 from domain.inbox import request_from_metadata
 from domain.job import Job, JobError, JobRequest, JobStatus, ObjectRef
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from adapters.job_end import JobEnd
     from adapters.jobs_table import JobsTable
     from adapters.media_bucket import MediaBucket
+    from adapters.output_buckets import OutputBuckets
     from adapters.source_fetcher import SourceFetcher
     from adapters.templates import Templates
 
@@ -39,6 +40,7 @@ class Submission:
 
     jobs: JobsTable
     media: MediaBucket
+    outputs: OutputBuckets
     executions: Executions
     admission: Admission
     fetcher: SourceFetcher
@@ -54,19 +56,22 @@ class Submission:
 
         Raises:
             TooManyRequestsError: the quota is used up.
-            InvalidRequestError: the source may not be read from there, or the template does not go with the job.
+            InvalidRequestError: the source may not be read from there, the output not written there, or the template
+                does not go with the job.
             TemplateNotFoundError: the template is unknown.
             UploadNotFoundError: the upload is unknown or has expired.
             BadSourceError: the source does not exist, does not answer, or is too large.
         """
+        now, source_object = self.clock(), self._check_source(request, owner)
         job = Job(
             job_id=str(uuid.uuid4()),
             owner=owner,
             request=self.templates.fill_in(request, owner),
             origin=origin,
-            created_at=self.clock(),
+            created_at=now,
             callback=self.callbacks.of_request(request, owner),
-            source_object=self._check_source(request, owner),
+            source_object=source_object,
+            output_object=self._locate_output(request, source_object, now),
         )
         if quota is not None:
             self.admission.admit(quota, owner, job.job_id)
@@ -76,6 +81,7 @@ class Submission:
         except Exception:
             # The caller is told that it failed: no record may wait for an execution that never comes.
             self.jobs.fail(job.job_id, INTERNAL_ERROR, self.clock())
+            self.end.settle(self.jobs.get(job.job_id))
             raise
         return job
 
@@ -142,3 +148,11 @@ class Submission:
             found = self.media.find_object(source.s3_uri, owner)
         limits.check_size(found.size_bytes)
         return found.ref
+
+    def _locate_output(self, request: JobRequest, source: ObjectRef | None, now: datetime) -> ObjectRef | None:
+        if request.output is None:
+            return None
+        output = self.outputs.locate(request.output, output_location.source_name(request.source, source), now)
+        if source is not None and output.uri == source.uri:
+            raise InvalidRequestError("the output would replace the source", field="output.s3_uri")
+        return output

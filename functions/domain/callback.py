@@ -219,8 +219,9 @@ def ice_body(shown: JobView, job: Job, uri_of: Callable[[str], str]) -> bytes:
     """Return the event ``AIProduceComplete``; ``uri_of`` makes the address of a key of the bucket."""
     assert job.finished_at is not None
     links = {} if shown.result is None else shown.result.links
-    # A preview has no video: what it extracts is the text.
-    outputs = [name for name in ("video", "captions_srt") if name in links][:1]
+    # The copy, where one was asked for. A preview has no video: what it extracts is the text.
+    outputs = [name for name in ("output", "video", "captions_srt") if name in links][:1]
+    copied = None if shown.result is None else shown.result.output_s3_uri
     error = {} if job.error is None else {"Code": job.error.code, "Message": job.error.message}
     result: dict[str, Any] = {} if job.result_facts is None else job.result_facts.model_dump(mode="json")
     event = {
@@ -235,7 +236,7 @@ def ice_body(shown: JobView, job: Job, uri_of: Callable[[str], str]) -> bytes:
             "Message": "",
             **error,
             "Result": json.dumps(result),
-            "OutputFiles": [uri_of(job.result_keys[name]) for name in outputs],
+            "OutputFiles": [copied or uri_of(job.result_keys[name]) for name in outputs],
             "OutputMediaIds": [],
             "OutputUrls": [links[name] for name in outputs],
             "UserData": (None if job.request is None else job.request.user_data) or "",

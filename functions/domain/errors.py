@@ -36,7 +36,8 @@
     │   ├── TooManyTemplatesError
     │   ├── TooManyIconsError
     │   ├── InvalidTransitionError
-    │   └── IdempotencyConflictError
+    │   ├── IdempotencyConflictError
+    │   └── OutputNotWritableError
     └── BadSourceError                 the file must change; never retried; worker exit code 2
         ├── SourceNotFoundError
         ├── SourceFetchError
@@ -231,6 +232,10 @@ class InvalidTransitionError(ConflictError):
 
 class IdempotencyConflictError(ConflictError):
     """Raised when an idempotency key comes back with another request body."""
+
+
+class OutputNotWritableError(ConflictError):
+    """Raised when S3 refuses to write a result's copy to the output's bucket."""
 
 
 class BadSourceError(SmartEraseError):

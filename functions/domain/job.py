@@ -145,6 +145,16 @@ class Source(_Border):
         return self
 
 
+class Output(_Border):
+    """Where a copy of the result goes: the video, or a preview's SubRip captions.
+
+    The bucket is one that the service's operator has opened for outputs. The key takes ``{source}`` (the source's file
+    name without its extension), ``{timestamp}`` (Unix time of the submission) and ``{sequenceId}`` (00001).
+    """
+
+    s3_uri: Annotated[str, Field(pattern=r"^s3://[a-z0-9.-]{3,63}/.+$", max_length=1100)]
+
+
 class JobCallback(_Border):
     """Where to tell of a job's end, in place of its owner's callback settings. The secret is never shown again.
 
@@ -179,7 +189,13 @@ class JobRequest(_Border):
     name: Annotated[str, Field(max_length=MAX_NAME_LENGTH)] | None = None
     user_data: UserData | None = None
     callback: JobCallback | None = None
+    output: Output | None = None
     preview: StrictBool = False
+
+    @property
+    def output_name(self) -> str:
+        """Return which of the result's files is copied to ``output``."""
+        return "captions_srt" if self.preview else "video"
 
     @model_validator(mode="after")
     def _asks_for_something(self) -> Self:
@@ -199,6 +215,7 @@ class PreviewRequest(_Border):
     name: Annotated[str, Field(max_length=MAX_NAME_LENGTH)] | None = None
     user_data: UserData | None = None
     callback: JobCallback | None = None
+    output: Output | None = None
 
     def to_job_request(self) -> JobRequest:
         """Return the job that makes the preview."""
@@ -212,6 +229,7 @@ class PreviewRequest(_Border):
             name=self.name,
             user_data=self.user_data,
             callback=self.callback,
+            output=self.output,
             preview=True,
         )
 
@@ -222,6 +240,11 @@ class ObjectRef(_Border):
     bucket: str
     key: str
     version_id: str | None = None
+
+    @property
+    def uri(self) -> str:
+        """Return the address of the object, whatever its version."""
+        return f"s3://{self.bucket}/{self.key}"
 
 
 class SourceFacts(_Border):
@@ -302,6 +325,7 @@ class Job(_Border):
     progress_percent: Annotated[int, Field(ge=0, le=100)] = 0
     segment_count: Annotated[int, Field(ge=1)] = 1
     source_object: ObjectRef | None = None
+    output_object: ObjectRef | None = None
     source_facts: SourceFacts | None = None
     error: JobError | None = None
     result_keys: dict[str, str] = Field(default_factory=dict)

@@ -14,16 +14,20 @@ class _View(BaseModel):
 
 
 class Links(_View):
-    """Download links by the names of ``domain.work_order.ResultFiles``."""
+    """Download links by the names of ``domain.work_order.ResultFiles``, and ``output`` for a copy elsewhere."""
 
     urls: dict[str, str]
     expires_at: AwareDatetime
 
 
 class ResultView(_View):
-    """What came out: facts of the published video, and the links to everything published."""
+    """What came out: facts of the published video, and the links to everything published.
+
+    ``output_s3_uri`` is where the copy lies that ``output`` of the request asked for.
+    """
 
     facts: ResultFacts
+    output_s3_uri: str | None = None
     links: dict[str, str]
     links_expire_at: AwareDatetime
 
@@ -72,7 +76,12 @@ def view(job: Job, *, stage: Stage | None, progress_percent: int, links: Links |
     """Show a job with the progress and the links that were just looked up."""
     result = None
     if job.result_facts is not None and links is not None:
-        result = ResultView(facts=job.result_facts, links=links.urls, links_expire_at=links.expires_at)
+        result = ResultView(
+            facts=job.result_facts,
+            output_s3_uri=None if job.output_object is None else job.output_object.uri,
+            links=links.urls,
+            links_expire_at=links.expires_at,
+        )
     return JobView(
         job_id=job.job_id,
         status=job.status,

@@ -13,7 +13,7 @@ from domain.job_view import JobView
 from domain.origin import Origin
 from rpc.call import Call, validated, whole
 from rpc.job_params import extraction_regions_of, regions_of
-from rpc.sources import source_of_url
+from rpc.object_urls import output_of_url, source_of_url
 
 CAPTIONS = "VideoDetext"
 ICONS = "VideoDelogo"
@@ -22,9 +22,15 @@ _SUPPORTED = f"{CAPTIONS}, {EXTRACTION}"
 PREMIUM_MODEL = "algo-video-detext-new"
 _DEFAULT_PRIORITY = 6
 _MEDIA_TYPES = ("Media", "MediaId")
-_PLACEHOLDERS = ("{source}", "{timestamp}", "{sequenceId}")
 #: Fields of a job's request, by the parameter that they come from.
-_FIELDS = {"source": "Input", "erase": "JobParams", "name": "Name", "user_data": "UserData", "template": "TemplateId"}
+_FIELDS = {
+    "source": "Input",
+    "output": "Output.Media",
+    "erase": "JobParams",
+    "name": "Name",
+    "user_data": "UserData",
+    "template": "TemplateId",
+}
 _STATUSES = {
     JobStatus.QUEUED: "Queuing",
     JobStatus.RUNNING: "Analysing",
@@ -40,10 +46,10 @@ def submit(call: Call) -> dict[str, Any]:
     if function not in (CAPTIONS, EXTRACTION):
         reason = "is not supported yet" if function == ICONS else "is not a function of this service"
         raise FunctionNotSupportedError(f"the function {function} {reason}", field="FunctionName", allowed=_SUPPORTED)
-    _check_output(call.json_object("Output"))
     _check_schedule(call.json_object("ScheduleConfig"))
     document: dict[str, Any] = {
         "source": _source(call.json_object("Input")),
+        "output": _output(call.json_object("Output")),
         "template_id": call.parameters.get("TemplateId") or None,
         "name": call.parameters.get("Name") or None,
         "user_data": call.parameters.get("UserData") or None,
@@ -89,8 +95,9 @@ def query(call: Call) -> dict[str, Any]:
     }
     output = "captions_srt" if function == EXTRACTION else "video"
     if view.result is not None and output in view.result.links:
-        answer["OutputFiles"] = [call.service.media.uri(job.result_keys[output])]
-        answer["OutputUrls"] = [view.result.links[output]]
+        links = view.result.links
+        answer["OutputFiles"] = [view.result.output_s3_uri or call.service.media.uri(job.result_keys[output])]
+        answer["OutputUrls"] = [links.get("output", links[output])]
     return answer
 
 
@@ -131,15 +138,10 @@ def _source(given: Mapping[str, Any]) -> dict[str, str]:
     return {"upload_id": media} if kind in _MEDIA_TYPES else source_of_url(media, "Input.Media")
 
 
-def _check_output(given: Mapping[str, Any]) -> None:
-    """Check the output's address; the result itself lies in the service's bucket, under the job's ID."""
+def _output(given: Mapping[str, Any]) -> dict[str, str] | None:
+    """Return where the result is copied to: nowhere as media, which stay in the service's bucket."""
     kind, media = _type_and_media(given, "Output")
-    rest = media
-    for placeholder in _PLACEHOLDERS:
-        rest = rest.replace(placeholder, "")
-    if kind == "OSS" and ("{" in rest or "}" in rest):
-        allowed = ", ".join(_PLACEHOLDERS)
-        raise InvalidRequestError("Output.Media holds an unknown placeholder", field="Output.Media", allowed=allowed)
+    return None if kind in _MEDIA_TYPES else output_of_url(media, "Output.Media")
 
 
 def _type_and_media(given: Mapping[str, Any], name: str) -> tuple[str, str]:

@@ -21,8 +21,8 @@ from domain.regions import MAX_REGIONS
 from rpc.answers import vision_code_of
 from rpc.call import Call, validated
 from rpc.job_params import box
+from rpc.object_urls import source_of_url
 from rpc.production import time_of
-from rpc.sources import source_of_url
 
 UPSCALE = "SuperResolveVideo"
 ERASE_CAPTIONS = "EraseVideoSubtitles"

@@ -98,7 +98,9 @@ def end(process: subprocess.Popen[str]) -> None:
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     data = tmp_path_factory.mktemp("service")
-    process = start_service(data, "--parameter", f"LinkLifetimeSeconds={LINK_SECONDS}")
+    process = start_service(
+        data, "--parameter", f"LinkLifetimeSeconds={LINK_SECONDS}", "--parameter", "OutputBuckets=out"
+    )
     try:
         yield service_of(process, data)
     finally:

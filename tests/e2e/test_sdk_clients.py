@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -163,6 +164,9 @@ def test_captions_are_erased_from_submission_to_download(
     assert done.schedule_config.priority == 6
     assert done.create_time < done.finish_time
     assert json.loads(done.result)["NothingFound"] is False
+    (copy,) = done.output_files
+    assert re.fullmatch(r"s3://out/source-\d{10}\.mp4", copy)
+    assert copy.removeprefix("s3:/") in done.output_urls[0]
     download(done.output_urls[0], tmp_path / "out.mp4")
     width, height, times = video_facts(tmp_path / "out.mp4")
     assert (width, height, len(times)) == (480, 270, 20)
@@ -180,6 +184,8 @@ def test_captions_are_extracted_from_submission_to_download(
     job_id = mine.ice.submit_iproduction_job(request).body.job_id
     done = until(lambda body: body.status in {"Success", "Fail"}, lambda: queried(mine, job_id))
     assert done.status == "Success", done.result
+    assert done.output_files == ["s3://out/source.srt"]
+    assert "/out/source.srt?" in done.output_urls[0]
     download(done.output_urls[0], tmp_path / "out.srt")
     assert CAPTION in (tmp_path / "out.srt").read_text(encoding="utf-8")
 

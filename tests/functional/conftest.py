@@ -123,7 +123,7 @@ def clock() -> Clock:
 
 @pytest.fixture(scope="session")
 def template() -> Template:
-    return Template(ROOT / "template.yaml", "smart-erase", {})
+    return Template(ROOT / "template.yaml", "smart-erase", {"OutputBuckets": "out"})
 
 
 @pytest.fixture

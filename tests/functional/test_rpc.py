@@ -137,7 +137,9 @@ def test_a_query_gives_back_what_was_sent_and_a_link(deployment, ring, productio
     assert answer["Output"] == {"Type": "OSS", "Media": "oss://out/{source}-{timestamp}.mp4"}
     assert json.loads(answer["JobParams"]) == params
     assert (answer["ScheduleConfig"], answer["UserData"], answer["Name"]) == (schedule, '{"order": 7}', "episode 1")
-    assert answer["OutputFiles"] == [f"s3://{deployment.bucket}/results/{job_id}/video.mp4"]
+    copy = f"out/clip-{int(deployment.clock().timestamp())}.mp4"
+    assert answer["OutputFiles"] == [f"s3://{copy}"]
+    assert copy.removeprefix("out/") in answer["OutputUrls"][0]
     assert "X-Amz-Expires=1800" in answer["OutputUrls"][0]
     result = json.loads(answer["Result"])
     assert (result["Progress"], result["NothingFound"]) == (100, False)
@@ -147,14 +149,38 @@ def test_a_query_gives_back_what_was_sent_and_a_link(deployment, ring, productio
 
 def test_caption_extraction_answers_the_captions(deployment, ring, production):
     params = json.dumps({"fps": 5, "roi": [[0.7, 1], [0.1, 0.9]], "lang": "en"})
-    _, answer = ring(PRODUCTION, "SubmitIProductionJob", **production("CaptionExtraction", JobParams=params))
+    media = json.dumps({"Type": "Media", "Media": "any"})
+    _, answer = ring(
+        PRODUCTION, "SubmitIProductionJob", **production("CaptionExtraction", JobParams=params, Output=media)
+    )
+    job_id = answer["JobId"]
     request = job_of(answer).request
     (region,) = request.erase.captions.regions
     assert (region.x, region.y) == (0.1, 0.7)
     assert request.preview
     finish(deployment, answer["JobId"])
     _, answer = ring(PRODUCTION, "QueryIProductionJob", JobId=answer["JobId"])
-    assert answer["OutputFiles"][0].endswith("/captions.srt")
+    # As media there is no copy: the result stays where the service keeps it.
+    assert answer["OutputFiles"] == [f"s3://{deployment.bucket}/results/{job_id}/captions.srt"]
+    assert "/captions.srt?" in answer["OutputUrls"][0]
+
+
+OUTPUT_ADDRESSES = [
+    ("oss://out/a/{source}.mp4", "a/clip.mp4"),
+    ("s3://out/{sequenceId}/b c%20d.mp4", "00001/b c%20d.mp4"),
+    ("https://out.s3.amazonaws.com/a%20b.mp4", "a b.mp4"),
+    ("https://out.s3.eu-west-1.amazonaws.com/{source}.mp4", "clip.mp4"),
+    ("http://out.oss-cn-shanghai.aliyuncs.com/a.mp4", "a.mp4"),
+]
+
+
+def test_outputs_are_addressed_as_sources_are(ring, production):
+    for address, key in OUTPUT_ADDRESSES:
+        output = json.dumps({"Type": "OSS", "Media": address})
+        status, answer = ring(PRODUCTION, "SubmitIProductionJob", **production(Output=output))
+        assert status == 200, (address, answer)
+        found = job_of(answer).output_object
+        assert (found.bucket, found.key) == ("out", key), address
 
 
 def test_a_failed_and_a_cancelled_job_say_why(deployment, ring, production):
@@ -190,7 +216,12 @@ BAD_SUBMISSIONS = [
     ({"Input": '{"Type": "OSS", "Media": "oss://else/a.mp4"}'}, "InvalidParameter", "bucket"),
     ({"Input": '{"Type": "Media", "Media": "unknown"}'}, "InvalidParameter", "Input"),
     ({"Output": None}, "MissingParameter", "Output.Type"),
-    ({"Output": '{"Type": "OSS", "Media": "oss://b/{name}.mp4"}'}, "InvalidParameter", "placeholder"),
+    ({"Output": '{"Type": "OSS", "Media": "oss://out/{name}.mp4"}'}, "InvalidParameter", "placeholder"),
+    ({"Output": '{"Type": "OSS", "Media": "oss://else/a.mp4"}'}, "InvalidParameter", "bucket else"),
+    ({"Output": '{"Type": "OSS", "Media": "oss://out"}'}, "InvalidParameter", "Output.Media"),
+    ({"Output": '{"Type": "OSS", "Media": "https://example.com/a.mp4"}'}, "InvalidParameter", "Output.Media"),
+    ({"Output": '{"Type": "OSS", "Media": "https://[out/a.mp4"}'}, "InvalidParameter", "Output.Media"),
+    ({"Output": '{"Type": "OSS", "Media": "out/a.mp4"}'}, "InvalidParameter", "Output.Media"),
     ({"ScheduleConfig": '{"Priority": 11}'}, "InvalidParameter", "1 to 10"),
     ({"ScheduleConfig": '{"Priority": "first"}'}, "InvalidParameter", "1 to 10"),
     ({"Name": "x" * 101}, "InvalidParameter", "Name"),

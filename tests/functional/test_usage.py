@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
+import boto3
 import pytest
 
 import cancel_job
+import create_job
 import record_failure
 import record_result
 import report_usage
-from domain.job import Job, JobError, JobRequest, ObjectRef, ResultFacts, SourceFacts
+from domain.job import Job, JobError, JobRequest, JobStatus, ObjectRef, ResultFacts, SourceFacts
 from domain.storage_keys import JobKeys
 from domain.usage import Tier, UsageRecord, tier_of
 
@@ -67,6 +70,26 @@ def ask(call, recorded, **query):
 
 def records(deployment, owner="default"):
     return list(deployment.serve()._tenants.query(owner, "USAGE#", UsageRecord))
+
+
+def test_a_job_that_cannot_be_started_has_its_end_like_every_other(deployment, call, recorded):
+    sqs, events = boto3.client("sqs"), boto3.client("events")
+    url = sqs.create_queue(QueueName="ends")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    events.put_rule(Name="ends", EventPattern=json.dumps({"source": ["smart-erase"], "detail-type": ["Job Ended"]}))
+    events.put_targets(Rule="ends", Targets=[{"Id": "ends", "Arn": arn}])
+    deployment.serve(state_machine_arn=deployment.settings.state_machine_arn + "-gone")
+    body = {"source": {"s3_uri": f"s3://{deployment.bucket}/inbox/default/a.mp4"}, "upscale": {}}
+    deployment.put("inbox/default/a.mp4")
+
+    assert call(create_job, recorded("create_job"), body).status == 500
+
+    (record,) = records(deployment)
+    assert (record.status, record.billable_seconds) == (JobStatus.FAILED, 0.0)
+    (message,) = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+    detail = json.loads(message["Body"])["detail"]
+    assert (detail["job_id"], detail["status"]) == (record.job_id, "FAILED")
+    assert detail["error_code"] == "InternalError"
 
 
 def test_a_job_has_one_record_however_often_its_end_is_reported(deployment, recorded, ended):

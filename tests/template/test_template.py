@@ -128,6 +128,20 @@ def test_data_is_kept_and_logs_end(resources):
     assert {resources[name]["DeletionPolicy"] for name in ("JobsTable", "MediaBucket")} == {"Retain"}
 
 
+def test_the_buckets_of_outputs_are_written_by_one_function_and_read_by_links(resources):
+    rights = {}
+    for name in ("OutputBucketsPolicy", "OutputLinksPolicy"):
+        (statement,) = statements(resources[name])
+        assert resources[name]["Condition"] == "HasOutputBuckets"
+        assert "OutputBuckets" in json.dumps(statement["Resource"])
+        for role in resources[name]["Properties"]["Roles"]:
+            rights[role["Ref"]] = set(listed(statement["Action"]))
+    assert rights == {
+        "RecordResultFunctionRole": {"s3:PutObject", "s3:AbortMultipartUpload"},
+        "LinkSignerRole": {"s3:GetObject"},
+    }
+
+
 def test_the_bucket_is_closed_and_cleans_up(resources):
     bucket = resources["MediaBucket"]["Properties"]
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
