@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import datetime
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -66,5 +67,5 @@ def _check_key(key: str) -> None:
         raise InvalidRequestError(
             "the output's key must name a file: not empty, no slash at its ends, no part . or ..", field=_FIELD
         )
-    if not key.isprintable():
-        raise InvalidRequestError("the output's key holds characters that cannot be printed", field=_FIELD)
+    if any(unicodedata.category(character) == "Cc" for character in key):
+        raise InvalidRequestError("the output's key holds control characters", field=_FIELD)

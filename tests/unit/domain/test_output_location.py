@@ -31,6 +31,7 @@ def located(key: str, file_name: str = "episode 1.final.mov") -> str:
         ("{source}{source}", "episode 1.finalepisode 1.final"),
         ("what?/a #1 中.mp4", "what?/a #1 中.mp4"),
         ("a..b/...mp4", "a..b/...mp4"),
+        ("第1話\u3000題.mp4", "第1話\u3000題.mp4"),
         ("x" * 1024, "x" * 1024),
     ],
 )
@@ -87,7 +88,7 @@ def test_any_text_is_a_good_key_or_refused(pattern, file_name):
     except InvalidRequestError:
         return
     assert 0 < len(key.encode()) <= 1024
-    assert key.isprintable()
+    assert all(ord(character) >= 0x20 for character in key)
     assert not {".", ".."} & set(key.split("/"))
     assert not key.startswith("/")
 
