@@ -10,7 +10,6 @@ large clip: what users have. Flicker is how far the change from frame to frame i
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 from bench.metrics import flicker, mean_over, psnr, ssim_map
 from gpu_worker.training.benchmark import Luma, benchmark_pair
 from gpu_worker.training.benchmark import psnr as picture_psnr
+from gpu_worker.training.degradations import through_h264
 from gpu_worker.training.resize import resize_bicubic
 from gpu_worker.upscaling.upscaler import AUTOMATIC, Upscaler, open_upscaler, upscaler_names
 from gpu_worker.video.frame import Plane
@@ -133,22 +133,6 @@ def luma_frames(path: Path, clip: Clip) -> list[NDArray[np.uint8]]:
     return frames
 
 
-def through_h264(frames: Sequence[NDArray[np.uint8]], crf: int) -> list[NDArray[np.uint8]]:
-    """Return the luma of the frames after libx264."""
-    height, width = frames[0].shape
-    file = io.BytesIO()
-    with av.open(file, "w", format="matroska") as out:
-        stream = out.add_stream("libx264", rate=25, options={"crf": str(crf), "preset": "medium"})
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        grey = np.full((height // 2, width), 128, np.uint8)
-        for y in frames:
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(np.vstack([y, grey]), format="yuv420p")))
-        out.mux(stream.encode(None))
-    file.seek(0)
-    with av.open(file, "r") as container:
-        return [np.asarray(f.to_ndarray()[:height], dtype=np.uint8) for f in container.decode(video=0)]
-
-
 def score_video(name: str, clip: Clip, large: list[NDArray[np.uint8]], small: list[NDArray[np.uint8]]) -> VideoScore:
     """Double one clip and compare with the large one."""
     upscaler = opened(name)
@@ -203,7 +187,7 @@ def video_scores(names: Sequence[str], clips: Sequence[Clip], folder: Path, pict
         large = luma_frames(folder / clip.file, clip)
         half = [np.asarray(cv2.resize(y, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8) for y in large]
         half = [y[: y.shape[0] // 2 * 2, : y.shape[1] // 2 * 2] for y in half]
-        small = through_h264(half, clip.crf)
+        small = through_h264(half, clip.crf, "medium")
         scores += [score_video(name, clip, large, small) for name in (_BICUBIC, *names)]
         if pictures is not None:
             strip((_BICUBIC, *names), large[len(large) // 2], small[len(small) // 2], pictures / f"{clip.file}.png")

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_worker.captions.band import Picture, Rect
+from gpu_worker.captions.band import Picture
 from gpu_worker.inference.session import Session
+from gpu_worker.video.rect import Rect
 
 _SIZE_MULTIPLE = 32
 # Post-processing constants of PP-OCR's DB head, as RapidOCR ships them.

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.detection import CaptionEvent, Plate
-from gpu_worker.captions.band import Rect
+from gpu_worker.video.rect import Rect
 
 #: A caption that can be read stands this long; what is shorter counts only where other captions stand.
 _MIN_SECONDS = 0.6

@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_worker.captions.band import Picture, Rect
+from gpu_worker.captions.band import Picture
 from gpu_worker.captions.detector import TextDetector
+from gpu_worker.video.rect import Rect
 
 #: Text of this height in pixels is what the detection network separates best from its background.
 _COMFORTABLE_LINE_HEIGHT = 32

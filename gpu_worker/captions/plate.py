@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_worker.captions.band import Picture, Rect
+from gpu_worker.captions.band import Picture
+from gpu_worker.video.rect import Rect
 
 #: Lines are brought down to about this height in pixels: an edge is found well enough, and quickly.
 _LINE_HEIGHT = 24

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from gpu_worker.captions.band import Rect
 from gpu_worker.captions.joining import Caption, come_and_go_together, is_aligned, same_text, stand_alike
 from gpu_worker.captions.plate import Crossing
+from gpu_worker.video.rect import Rect
 
 #: A picture that goes on changes by less than this around a text that comes or goes, in levels, and by less than this
 #: share of what the text changes.

@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_worker.captions.band import Picture, Rect
+from gpu_worker.captions.band import Picture
 from gpu_worker.captions.detector import TextLine
 from gpu_worker.captions.plate import Crossing
+from gpu_worker.video.rect import Rect
 
 _SAMPLE_PERIOD_SECONDS = 0.25
 #: How far back a caption's first frame is looked for: the detector may miss it once while it fades in.

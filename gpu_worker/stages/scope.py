@@ -12,8 +12,8 @@ import numpy as np
 from domain.detection import Box, CaptionEvent, Shot
 from domain.errors import InvalidRequestError
 from domain.regions import Region
-from gpu_worker.captions.band import Rect
 from gpu_worker.fill.windows import CHROMA_BLEED, decode_mask, encode_mask
+from gpu_worker.video.rect import Rect
 from gpu_worker.video.source import VideoFacts
 
 

@@ -8,6 +8,7 @@ occur.
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import av
@@ -70,7 +71,7 @@ def degraded_pair(large: ByteImage, rng: np.random.Generator) -> Pair:
             small = small + rng.normal(0, noise, small.shape).astype(np.float32)
         smalls.append(_as_bytes(small))
     seen = int(rng.integers(_FRAMES))
-    return Pair(crops[seen], _through_h264(smalls, round(rng.triangular(*_CRF)))[seen])
+    return Pair(crops[seen], through_h264(smalls, round(rng.triangular(*_CRF)), "veryfast")[seen])
 
 
 def _drawn_faults(rng: np.random.Generator) -> tuple[float, int, float, float]:
@@ -84,12 +85,12 @@ def _drawn_faults(rng: np.random.Generator) -> tuple[float, int, float, float]:
     )
 
 
-def _through_h264(pictures: list[ByteImage], crf: int) -> list[ByteImage]:
-    """Return the luma of the pictures after libx264."""
+def through_h264(pictures: Sequence[ByteImage], crf: int, preset: str) -> list[ByteImage]:
+    """Return pictures of luma (h, w), sides even, as they are after libx264."""
     height, width = pictures[0].shape
     stream_file = io.BytesIO()
     with av.open(stream_file, "w", format="matroska") as out:
-        stream = out.add_stream("libx264", rate=25, options={"crf": str(crf), "preset": "veryfast"})
+        stream = out.add_stream("libx264", rate=25, options={"crf": str(crf), "preset": preset})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         grey = np.full((height // 2, width), 128, np.uint8)
         for picture in pictures:

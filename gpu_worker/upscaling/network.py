@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from gpu_worker.inference.session import DeviceMemoryError
 from gpu_worker.upscaling.lanczos import double_chroma
-from gpu_worker.upscaling.tiles import Area, plan_tiles
+from gpu_worker.upscaling.tiles import plan_tiles
 from gpu_worker.video.frame import Plane
+from gpu_worker.video.rect import Rect
 
 #: Pixels of a picture that go through the network at once; at 64 channels a layer of them has 128 MB.
 _TILE_PIXELS = 1 << 19
@@ -78,25 +79,25 @@ class NetworkUpscaler:
         return doubled, *double_chroma(u, v, y.shape, bit_depth)
 
     def _doubled(self, y: Plane, bit_depth: int) -> Plane:
-        whole = Area(0, 0, y.shape[1], y.shape[0])
+        whole = Rect(0, 0, y.shape[1], y.shape[0])
         if self._last is None or self._last[0].shape != y.shape or self._last[0].dtype != y.dtype:
             return self._doubled_areas(y, np.empty((2 * y.shape[0], 2 * y.shape[1]), y.dtype), whole, bit_depth)
         last, doubled = self._last
         changed = _changed_area(last, y)
         if changed is None:
             return doubled
-        touched = changed.grown(self._facts.reach).within(whole)
-        if touched.grown(self._facts.reach).within(whole).size > _MOSTLY * whole.size:
+        touched = changed.grow(self._facts.reach, whole)
+        if touched.grow(self._facts.reach, whole).area > _MOSTLY * whole.area:
             return self._doubled_areas(y, np.empty_like(doubled), whole, bit_depth)
         # The encoder may still be reading the last picture: never write into it.
         return self._doubled_areas(y, doubled.copy(), touched, bit_depth)
 
-    def _doubled_areas(self, y: Plane, into: Plane, wanted: Area, bit_depth: int) -> Plane:
+    def _doubled_areas(self, y: Plane, into: Plane, wanted: Rect, bit_depth: int) -> Plane:
         """Double the ``wanted`` part of a picture into its place, halving the tiles until they fit."""
         while True:
             try:
                 for tile in plan_tiles(wanted, self._tile_pixels):
-                    into[tile.doubled().slices] = self._doubled_tile(y, tile, bit_depth)
+                    into[tile.enlarged(self.scale).slices] = self._doubled_tile(y, tile, bit_depth)
             except DeviceMemoryError:
                 if self._tile_pixels <= _SMALLEST_TILE_PIXELS:
                     raise
@@ -104,9 +105,10 @@ class NetworkUpscaler:
             else:
                 return into
 
-    def _doubled_tile(self, y: Plane, tile: Area, bit_depth: int) -> Plane:
+    def _doubled_tile(self, y: Plane, tile: Rect, bit_depth: int) -> Plane:
         multiple = self._facts.size_multiple
-        seen = tile.grown(self._facts.reach).aligned(multiple).within(Area(0, 0, y.shape[1], y.shape[0]))
+        whole = Rect(0, 0, y.shape[1], y.shape[0])
+        seen = tile.grow(self._facts.reach, whole).aligned(multiple).meet(whole)
         cut = y[seen.slices]
         white = np.float32((1 << bit_depth) - 1)
         below, right = -seen.height % multiple, -seen.width % multiple
@@ -121,11 +123,11 @@ class NetworkUpscaler:
         return scaled.astype(np.uint8) if y.dtype == np.uint8 else scaled.astype(np.uint16)
 
 
-def _changed_area(last: Plane, now: Plane) -> Area | None:
+def _changed_area(last: Plane, now: Plane) -> Rect | None:
     """Return the smallest rectangle outside which two pictures are the same; None when they are."""
     differs = (last != now).view(np.uint8)
     x, y, width, height = cv2.boundingRect(differs)
-    return Area(x, y, x + width, y + height) if width else None
+    return Rect(x, y, x + width, y + height) if width else None
 
 
 def _padded(plane: Plane, below: int, right: int) -> Plane:

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from bench.residual import Residual, ResidualText
-from gpu_worker.captions.band import Rect
 from gpu_worker.captions.detector import TextLine
+from gpu_worker.video.rect import Rect
 from tests.unit.captions.drawn import Drawn, moving, with_captions
 
 CAPTION = Drawn("Nobody told me about it", 1, 4)

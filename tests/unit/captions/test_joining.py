@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from domain.detection import Box, Plate
-from gpu_worker.captions.band import Rect
 from gpu_worker.captions.joining import Caption, joined
+from gpu_worker.video.rect import Rect
 
 BOUNDS = Rect(0, 0, 200, 100)
 PLACE = Rect(50, 74, 150, 92)

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from domain.detection import Box
-from gpu_worker.captions.band import Picture, Rect
+from gpu_worker.captions.band import Picture
 from gpu_worker.captions.plate import FoundPlate, plate_border, spread_plate
 from gpu_worker.video.frame import Frame
+from gpu_worker.video.rect import Rect
 from tests.unit.captions.drawn import RATE, Drawn, moving, with_captions
 from tests.unit.captions.test_finder import find, mask_of, networks
 

@@ -9,8 +9,9 @@ from domain.errors import InvalidRequestError
 from gpu_worker.inference.session import DeviceMemoryError, open_file
 from gpu_worker.upscaling.network import NetworkFacts, NetworkUpscaler
 from gpu_worker.upscaling.network_check import check_network
-from gpu_worker.upscaling.tiles import Area, plan_tiles
+from gpu_worker.upscaling.tiles import plan_tiles
 from gpu_worker.upscaling.upscaler import open_upscaler
+from gpu_worker.video.rect import Rect
 from tests.unit.upscaling.networks import write_doubler
 
 
@@ -117,7 +118,7 @@ def test_memory_that_holds_no_tile_is_said(session, facts):
 
 def test_tiles_cover_once():
     seen = np.zeros((73, 119), int)
-    for tile in plan_tiles(Area(3, 5, 119, 73), 400):
+    for tile in plan_tiles(Rect(3, 5, 119, 73), 400):
         seen[tile.slices] += 1
     assert (seen[5:, 3:] == 1).all()
     assert seen[:5].sum() == seen[:, :3].sum() == 0
