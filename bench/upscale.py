@@ -186,7 +186,6 @@ def video_scores(names: Sequence[str], clips: Sequence[Clip], folder: Path, pict
     for clip in clips:
         large = luma_frames(folder / clip.file, clip)
         half = [np.asarray(cv2.resize(y, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8) for y in large]
-        half = [y[: y.shape[0] // 2 * 2, : y.shape[1] // 2 * 2] for y in half]
         small = through_h264(half, clip.crf, "medium")
         scores += [score_video(name, clip, large, small) for name in (_BICUBIC, *names)]
         if pictures is not None:

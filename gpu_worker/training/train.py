@@ -127,7 +127,7 @@ def train(trainer: Trainer, batches: Batches, options: argparse.Namespace, folde
         losses.append(float(trainer.learn(small, large)))
         if trainer.step % options.every == 0 or trainer.step == trainer.tier.steps:
             trainer.save(folder / "checkpoint.pt")
-            scores = {folder.name: score_set(trainer.average.fused(), folder) for folder in options.benchmarks}
+            scores = {each.name: score_set(trainer.average.fused(), each) for each in options.benchmarks}
             line = {"step": trainer.step, "seconds": round(time.monotonic() - begun), "loss": np.mean(losses), **scores}
             print(json.dumps(line, default=float), flush=True)
             with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
