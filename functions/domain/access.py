@@ -5,18 +5,15 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from domain.errors import ForbiddenError
+from domain.strict import Strict
 
 OWNER_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
 
 #: Whose everything is: a tenant. It stands in keys of the bucket, so its characters are few.
 Owner = Annotated[str, Field(pattern=OWNER_PATTERN)]
-
-
-class _Border(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Scope(StrEnum):
@@ -26,7 +23,7 @@ class Scope(StrEnum):
     WRITE = "write"
 
 
-class Quota(_Border):
+class Quota(Strict):
     """What one key may use up.
 
     ``jobs_in_flight`` counts the jobs of this key that have not ended; ``minutes_per_month`` the minutes of video that
@@ -38,7 +35,7 @@ class Quota(_Border):
     requests_per_second: Annotated[int, Field(ge=1, le=1000)] = 20
 
 
-class AccessKey(_Border):
+class AccessKey(Strict):
     """The record of one key, without its secret."""
 
     key_id: str
@@ -50,14 +47,14 @@ class AccessKey(_Border):
     revoked_at: AwareDatetime | None = None
 
 
-class KeyQuota(_Border):
+class KeyQuota(Strict):
     """What one key may use up, and which key it is."""
 
     key_id: str
     quota: Quota
 
 
-class Caller(_Border):
+class Caller(Strict):
     """Who sent a request, as the authorizer found."""
 
     owner: Owner
@@ -81,7 +78,7 @@ class Caller(_Border):
             raise ForbiddenError(f"the access key may not {scope}; its scopes: {given}", allowed=scope)
 
 
-class Allowance(_Border):
+class Allowance(Strict):
     """What is left of a key's requests in the second that runs; ``reset_seconds`` until the next one."""
 
     limit: int

@@ -21,12 +21,13 @@ from enum import StrEnum
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AwareDatetime, Field, SecretStr
 
 from domain.errors import BlockedAddressError, InvalidCallbackUrlError, InvalidRequestError, InvalidSourceUrlError
 from domain.job import MAX_CALLBACK_URL_LENGTH, Job, JobStatus
 from domain.job_view import JobView
 from domain.source_url import SourceUrl, parse_source_url
+from domain.strict import Strict
 from domain.usage import Function, function_of
 
 #: What a job's end is called on the event bus.
@@ -55,18 +56,14 @@ class CallbackStyle(StrEnum):
     ICE = "ice"
 
 
-class _Border(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class CallbackDraft(_Border):
+class CallbackDraft(Strict):
     """Where to tell of every job's end. Without a secret the old one stays, or a new one is made and shown once."""
 
     url: Annotated[str, Field(max_length=MAX_CALLBACK_URL_LENGTH)]
     secret: SecretStr | None = None
 
 
-class CallbackSettings(_Border):
+class CallbackSettings(Strict):
     """An owner's callback as it is kept. Only ``CallbackStyle.ICE`` may be without a secret: it is then not signed."""
 
     url: str
@@ -75,7 +72,7 @@ class CallbackSettings(_Border):
     modified_at: AwareDatetime
 
 
-class CallbackView(_Border):
+class CallbackView(Strict):
     """An owner's callback as it is shown; ``new_secret`` only when it was made just now."""
 
     url: str

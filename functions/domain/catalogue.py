@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from domain.job import Quality
 from domain.limits import (
@@ -15,14 +15,11 @@ from domain.limits import (
     MIN_SIDE,
     UPSCALE_CONTAINERS,
 )
+from domain.strict import Strict
 from domain.usage import Function
 
 
-class _Border(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class PictureLimits(_Border):
+class PictureLimits(Strict):
     """Sizes in pixels, in either orientation."""
 
     min_side: int
@@ -30,7 +27,7 @@ class PictureLimits(_Border):
     max_short_side: int
 
 
-class ModelCard(_Border):
+class ModelCard(Strict):
     """One way to do the work. ``rpc_model_id`` is what the closed service's ``ModelId`` calls it.
 
     ``quality`` is what ``erase.quality`` says to ask for it; ``picture`` is None where any size is taken.
@@ -46,7 +43,7 @@ class ModelCard(_Border):
     picture: PictureLimits | None
 
 
-class Catalogue(_Border):
+class Catalogue(Strict):
     """All models."""
 
     models: tuple[ModelCard, ...]

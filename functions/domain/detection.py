@@ -9,14 +9,12 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from domain.strict import Strict
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Box(_Record):
+class Box(Strict):
     """A rectangle of coded pixels; ``x1`` and ``y1`` are exclusive."""
 
     x0: int = Field(ge=0)
@@ -35,7 +33,7 @@ class Box(_Record):
         return self.y1 - self.y0
 
 
-class Shot(_Record):
+class Shot(Strict):
     """Frames between two hard cuts."""
 
     start_frame: int = Field(ge=0)
@@ -43,7 +41,7 @@ class Shot(_Record):
     start_pts: int
 
 
-class Plate(_Record):
+class Plate(Strict):
     """A translucent rectangle that a caption stands on.
 
     From ``start_frame`` to ``end_frame`` (exclusive) each pixel of ``box`` outside the caption's mask is
@@ -61,7 +59,7 @@ class Plate(_Record):
     v: float = Field(ge=0, le=255)
 
 
-class CaptionEvent(_Record):
+class CaptionEvent(Strict):
     """One caption on screen.
 
     ``mask_png`` is a base64 PNG of 8-bit grey, the size of ``box``: 0 outside the mask, 255 inside (glyph, outline,
@@ -82,7 +80,7 @@ class CaptionEvent(_Record):
     confidence: float = Field(default=0.0, ge=0, le=1)
 
 
-class Detection(_Record):
+class Detection(Strict):
     """Everything that detect found in one video.
 
     ``time_base`` is the source stream's, as ``numerator/denominator`` seconds. ``seekable`` is true when every frame

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from domain.job import EraseSettings, Quality, UpscaleSettings
 from domain.limits import check_upscale_size
+from domain.strict import Strict
 from domain.usage import Tier, tier_of
 
 _SECONDS_PER_HOUR = 3600
@@ -19,11 +20,7 @@ _UPSCALED = 2
 _Rate = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
 
 
-class _Border(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class EstimateRates(_Border):
+class EstimateRates(Strict):
     """How fast one of the stack's machines works, in megapixels of source a second, and what it costs an hour."""
 
     erase: _Rate
@@ -33,7 +30,7 @@ class EstimateRates(_Border):
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 
 
-class EstimateRequest(_Border):
+class EstimateRequest(Strict):
     """A video and what is to be done with it; sizes in pixels as displayed."""
 
     duration_seconds: Annotated[float, Field(strict=True, gt=0, le=_MAX_DURATION_SECONDS, allow_inf_nan=False)]
@@ -50,14 +47,14 @@ class EstimateRequest(_Border):
         return self
 
 
-class Cost(_Border):
+class Cost(Strict):
     """An amount of money."""
 
     amount: float
     currency: str
 
 
-class Estimate(_Border):
+class Estimate(Strict):
     """What a job would take. ``work_seconds`` are those of one machine; a long video is shared out over several.
 
     ``billable_seconds`` are the seconds of the output, as usage counts them.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from domain.errors import InvalidIconError, UnsupportedIconFormatError
 from domain.job import MAX_NAME_LENGTH, UploadId
 from domain.png import is_png, read_png
+from domain.strict import Strict
 from domain.template import IconKind
 
 #: A tenant's icons are read as a whole to be sorted: a few pages of the table.
@@ -18,11 +19,7 @@ MAX_ICON_SIDE = 1024
 MIN_ICON_SIDE = 8
 
 
-class _Border(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class IconDraft(_Border):
+class IconDraft(Strict):
     """A new icon: its picture is a file that was uploaded with a form of ``POST /v1/uploads``."""
 
     name: Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH)]
@@ -30,7 +27,7 @@ class IconDraft(_Border):
     upload_id: UploadId
 
 
-class Icon(_Border):
+class Icon(Strict):
     """An icon as it is kept; sizes in pixels."""
 
     icon_id: str
@@ -48,7 +45,7 @@ class IconView(Icon):
     url_expires_at: AwareDatetime
 
 
-class IconPage(_Border):
+class IconPage(Strict):
     """Some icons, newest first. ``next_cursor`` is there when more follow."""
 
     icons: tuple[IconView, ...]

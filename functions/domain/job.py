@@ -8,8 +8,6 @@ from typing import Annotated, Literal, Self
 from pydantic import (
     AfterValidator,
     AwareDatetime,
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     StrictBool,
@@ -20,6 +18,7 @@ from pydantic import (
 
 from domain.origin import Origin
 from domain.regions import MAX_REGIONS, Region, cover_frame
+from domain.strict import Strict
 
 DEFAULT_BITRATE_MBPS = 10
 MAX_NAME_LENGTH = 100
@@ -76,10 +75,6 @@ class Quality(StrEnum):
     PREMIUM = "premium"
 
 
-class _Border(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 class CaptionBand(StrEnum):
     """Where captions are looked for when no region says so."""
 
@@ -87,7 +82,7 @@ class CaptionBand(StrEnum):
     ANYWHERE = "anywhere"
 
 
-class CaptionErasure(_Border):
+class CaptionErasure(Strict):
     """Which captions to remove: without regions, those that the detector finds in the bottom quarter.
 
     With the band ``anywhere`` the whole picture is looked at, and captions are told from other text by their ways: they
@@ -114,14 +109,14 @@ class CaptionErasure(_Border):
         return regions
 
 
-class EraseSettings(_Border):
+class EraseSettings(Strict):
     """What to remove from the picture."""
 
     captions: CaptionErasure = CaptionErasure()
     quality: Quality = Quality.NORMAL
 
 
-class UpscaleSettings(_Border):
+class UpscaleSettings(Strict):
     """How to enlarge the picture. ``bitrate_mbps`` is the video bitrate of the output in Mbit/s."""
 
     factor: Literal[2] = 2
@@ -131,7 +126,7 @@ class UpscaleSettings(_Border):
 UploadId = Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$")]
 
 
-class Source(_Border):
+class Source(Strict):
     """Where the video comes from: exactly one of an upload, an S3 object, or an https URL."""
 
     upload_id: UploadId | None = None
@@ -145,7 +140,7 @@ class Source(_Border):
         return self
 
 
-class Output(_Border):
+class Output(Strict):
     """Where a copy of the result goes: the video, or a preview's SubRip captions.
 
     The bucket is one that the service's operator has opened for outputs. The key takes ``{source}`` (the source's file
@@ -155,7 +150,7 @@ class Output(_Border):
     s3_uri: Annotated[str, Field(pattern=r"^s3://[a-z0-9.-]{3,63}/.+$", max_length=1100)]
 
 
-class JobCallback(_Border):
+class JobCallback(Strict):
     """Where to tell of a job's end, in place of its owner's callback settings. The secret is never shown again.
 
     Without a secret, that of the owner's settings signs.
@@ -175,7 +170,7 @@ def _within_bytes(user_data: str) -> str:
 UserData = Annotated[str, AfterValidator(_within_bytes)]
 
 
-class JobRequest(_Border):
+class JobRequest(Strict):
     """A request for one job: a source, and at least one of ``erase``, ``upscale``, and a template for an erase.
 
     What ``erase`` says wins over the template. With ``preview`` nothing is erased: pictures and a timeline show what
@@ -206,7 +201,7 @@ class JobRequest(_Border):
         return self
 
 
-class PreviewRequest(_Border):
+class PreviewRequest(Strict):
     """A request for a preview: where captions would be looked for. The fields are those of a job."""
 
     source: Source
@@ -234,7 +229,7 @@ class PreviewRequest(_Border):
         )
 
 
-class ObjectRef(_Border):
+class ObjectRef(Strict):
     """One version of one S3 object, or (on a laptop) a local file when ``bucket`` is empty."""
 
     bucket: str
@@ -247,7 +242,7 @@ class ObjectRef(_Border):
         return f"s3://{self.bucket}/{self.key}"
 
 
-class SourceFacts(_Border):
+class SourceFacts(Strict):
     """What ProbeSource found in the file. Sizes in pixels as coded, before rotation is applied.
 
     ``container`` is one of mp4, mov, mkv, webm, avi, flv, ts, mpg, mxf, or FFmpeg's name for any other.
@@ -266,14 +261,14 @@ class SourceFacts(_Border):
     audio_codecs: tuple[str, ...] = ()
 
 
-class JobError(_Border):
+class JobError(Strict):
     """Why a job failed: a stable code (see ``domain.errors``) and one sentence."""
 
     code: str
     message: str
 
 
-class ResultFacts(_Border):
+class ResultFacts(Strict):
     """What came out. Sizes in pixels as coded; ``upscaler`` names the method that enlarged, None without an upscale.
 
     ``nothing_found`` is true when an erase was asked for and there was nothing to erase: the picture is the source's.
@@ -287,14 +282,14 @@ class ResultFacts(_Border):
     upscaler: str | None = None
 
 
-class CallbackTarget(_Border):
+class CallbackTarget(Strict):
     """Where a job's own callback goes, and the secret that signs it, sealed."""
 
     url: str
     sealed_secret: str
 
 
-class Delivery(_Border):
+class Delivery(Strict):
     """One attempt to tell of a job's end: the status that was answered, or why there was none."""
 
     at: AwareDatetime
@@ -307,7 +302,7 @@ class Delivery(_Border):
         return self.status is not None and 200 <= self.status < 300
 
 
-class Job(_Border):
+class Job(Strict):
     """The record of one job, as the jobs table holds it.
 
     ``request`` is None only on a failed job from the inbox, whose object's metadata could not be read as a request.

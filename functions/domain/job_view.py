@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from domain.job import Delivery, Job, JobError, JobRequest, JobStatus, ResultFacts, SourceFacts, Stage
+from domain.strict import Strict
 
 
-class _View(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Links(_View):
+class Links(Strict):
     """Download links by the names of ``domain.work_order.ResultFiles``, and ``output`` for a copy elsewhere."""
 
     urls: dict[str, str]
     expires_at: AwareDatetime
 
 
-class ResultView(_View):
+class ResultView(Strict):
     """What came out: facts of the published video, and the links to everything published.
 
     ``output_s3_uri`` is where the copy lies that ``output`` of the request asked for.
@@ -32,7 +29,7 @@ class ResultView(_View):
     links_expire_at: AwareDatetime
 
 
-class JobView(_View):
+class JobView(Strict):
     """One job. ``error`` is there on a failed one, ``result`` on a succeeded one.
 
     ``deliveries`` are the attempts to tell its owner's receiver of the end.
@@ -52,14 +49,14 @@ class JobView(_View):
     deliveries: tuple[Delivery, ...] = ()
 
 
-class JobPage(_View):
+class JobPage(Strict):
     """Some of one's jobs, newest first. ``next_cursor`` is there when more follow."""
 
     jobs: tuple[JobView, ...]
     next_cursor: str | None = None
 
 
-class Upload(_View):
+class Upload(Strict):
     """A form for one file: send ``fields`` and then the file as multipart/form-data to ``url``.
 
     ``form_expires_at`` is until when the form is taken; ``expires_at`` is when the uploaded file is deleted.

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from domain.errors import TemplateKindMismatchError
 from domain.job import MAX_NAME_LENGTH, EraseSettings, JobRequest, Quality
 from domain.listing import page_of, place
 from domain.regions import MAX_REGIONS, Region
+from domain.strict import Strict
 
 #: A tenant's templates are read as a whole to be filtered and sorted: a few pages of the table.
 MAX_TEMPLATES = 500
@@ -38,11 +39,7 @@ class TemplateOrder(StrEnum):
     OLDEST_FIRST = "oldest_first"
 
 
-class _Border(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class IconSettings(_Border):
+class IconSettings(Strict):
     """Which icons to remove: of which kinds, and where if not anywhere in the picture."""
 
     kinds: Annotated[tuple[IconKind, ...], Field(min_length=1, max_length=len(IconKind))] = tuple(IconKind)
@@ -53,7 +50,7 @@ class IconSettings(_Border):
 _Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH)]
 
 
-class CaptionTemplate(_Border):
+class CaptionTemplate(Strict):
     """A template for the removal of captions, as its owner writes it."""
 
     kind: Literal[TemplateKind.CAPTION]
@@ -61,7 +58,7 @@ class CaptionTemplate(_Border):
     settings: EraseSettings = EraseSettings()
 
 
-class IconTemplate(_Border):
+class IconTemplate(Strict):
     """A template for the removal of icons, as its owner writes it."""
 
     kind: Literal[TemplateKind.ICON]
@@ -72,7 +69,7 @@ class IconTemplate(_Border):
 TemplateDraft = Annotated[CaptionTemplate | IconTemplate, Field(discriminator="kind")]
 
 
-class Template(_Border):
+class Template(Strict):
     """A template as it is kept."""
 
     template_id: str
@@ -81,7 +78,7 @@ class Template(_Border):
     modified_at: AwareDatetime
 
 
-class TemplateView(_Border):
+class TemplateView(Strict):
     """A template as it is shown. ``is_default`` tells whether it is its owner's default of its kind."""
 
     template_id: str
@@ -93,7 +90,7 @@ class TemplateView(_Border):
     modified_at: AwareDatetime
 
 
-class TemplateFilter(_Border):
+class TemplateFilter(Strict):
     """Which templates a listing holds; ``name`` is a part of the name, in any case."""
 
     kind: TemplateKind | None = None
@@ -109,7 +106,7 @@ class TemplateFilter(_Border):
         )
 
 
-class TemplatePage(_Border):
+class TemplatePage(Strict):
     """Some templates. ``next_cursor`` is there when more follow; ``total`` counts all that the filter admits."""
 
     templates: tuple[TemplateView, ...]

@@ -10,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError, model_validator
 
 from domain.errors import InvalidRequestError
 from domain.job import Job, JobStatus, Quality
+from domain.strict import Strict
 
 #: The longest span that one question covers, and how far back it reaches.
 MAX_SPAN = timedelta(days=31)
@@ -53,11 +54,7 @@ class Interval(StrEnum):
         return whole if self is Interval.HOUR else whole.replace(hour=0)
 
 
-class _Border(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class UsageRecord(_Border):
+class UsageRecord(Strict):
     """What one job used. Sizes are of the result, or of the source where there is no result.
 
     ``function`` is None for a job that failed because what it was to do could not be read. Only a succeeded job has
@@ -88,7 +85,7 @@ def _written_out(value: object) -> object:
 _Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
 
 
-class Span(_Border):
+class Span(Strict):
     """From ``start`` on, up to but without ``end``."""
 
     start: _Moment
@@ -133,7 +130,7 @@ def span_of(start: datetime, end: datetime) -> Span:
         ) from error
 
 
-class UsageRow(_Border):
+class UsageRow(Strict):
     """Usage of one bucket by jobs of one function, quality and tier. ``failed_jobs`` have no billable seconds."""
 
     start: AwareDatetime
@@ -147,7 +144,7 @@ class UsageRow(_Border):
     billable_seconds: float
 
 
-class Usage(_Border):
+class Usage(Strict):
     """Sums over a span, in the order of time; buckets without a job are left out."""
 
     start: AwareDatetime
@@ -157,7 +154,7 @@ class Usage(_Border):
     billable_seconds: float
 
 
-class UsageExport(_Border):
+class UsageExport(Strict):
     """A CSV with one line for each of ``jobs``, behind a link that lasts until ``url_expires_at``."""
 
     url: str

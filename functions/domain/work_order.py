@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from domain.job import EraseSettings, ObjectRef, SourceFacts, UpscaleSettings
+from domain.strict import Strict
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class WorkOrder(_Record):
+class WorkOrder(Strict):
     """One job as the worker sees it. ``job_id`` is None on a laptop, where the work folder holds one job."""
 
     version: Literal[1] = 1
@@ -25,7 +22,7 @@ class WorkOrder(_Record):
     preview: bool = False
 
 
-class Segment(_Record):
+class Segment(Strict):
     """A piece of the video between two shot cuts. ``end_pts`` is exclusive and None for the last piece."""
 
     index: int = Field(ge=0)
@@ -35,14 +32,14 @@ class Segment(_Record):
     end_pts: int | None
 
 
-class Plan(_Record):
+class Plan(Strict):
     """All pieces in order; they cover the video without gap or overlap."""
 
     version: Literal[1] = 1
     segments: tuple[Segment, ...] = Field(min_length=1)
 
 
-class ResultFiles(_Record):
+class ResultFiles(Strict):
     """Keys of the published files, as ``JobKeys.result`` names them; caption files only if an erase was asked for."""
 
     video: str
@@ -53,7 +50,7 @@ class ResultFiles(_Record):
     before_after: str | None = None
 
 
-class ResultManifest(_Record):
+class ResultManifest(Strict):
     """What assemble published: ``result.json``, written last, so that its presence means a complete result.
 
     ``width`` and ``height`` are pixels as coded, before rotation. ``nothing_found`` is true when an erase was asked for
@@ -70,7 +67,7 @@ class ResultManifest(_Record):
     upscaler: str | None = None
 
 
-class PreviewManifest(_Record):
+class PreviewManifest(Strict):
     """What the preview stage published: written last, so that its presence means a complete preview.
 
     ``files`` are keys by names that links are given under: timeline, captions_srt, captions_vtt, and picture_00000 for

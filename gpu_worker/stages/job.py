@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict
-
 from domain.detection import Box, CaptionEvent, Detection
 from domain.job import CaptionBand, CaptionErasure, Stage
 from domain.progress import StageProgress
+from domain.strict import Strict
 from domain.work_order import Plan, Segment, WorkOrder
 from gpu_worker.captions.finder import CaptionFinder
 from gpu_worker.fill.second_look import Redone
@@ -132,11 +131,7 @@ class Progress:
         )
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class StageRecord(_Record):
+class StageRecord(Strict):
     """What one stage did on one segment. ``seconds`` is its wall time; ``frames`` passed through it."""
 
     stage: Stage
@@ -146,7 +141,7 @@ class StageRecord(_Record):
     warnings: tuple[str, ...] = ()
 
 
-class PieceFile(_Record):
+class PieceFile(Strict):
     """An encoded piece: its name among the segment's files, and where its first frame is on the source's clock."""
 
     name: str
@@ -156,14 +151,14 @@ class PieceFile(_Record):
     encoder: str
 
 
-class PatchFile(_Record):
+class PatchFile(Strict):
     """The patches of one window: their name among the segment's files, and the window."""
 
     name: str
     box: Box
 
 
-class CaptionRecord(_Record):
+class CaptionRecord(Strict):
     """What became of one caption in one segment; pixels are luma pixels, summed over frames.
 
     The figures are the worst of its parts, as ``review.judge`` measures them; ``redone`` is the attempt that was kept.

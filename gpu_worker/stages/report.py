@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from domain.detection import Box, CaptionEvent, Detection
 from domain.job import SourceFacts
+from domain.strict import Strict
 from domain.work_order import WorkOrder
 from gpu_worker.fill.eraser import EraseReport
 from gpu_worker.fill.second_look import Redone
@@ -27,11 +26,7 @@ _SHOWS = {
 }
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class VideoSummary(_Record):
+class VideoSummary(Strict):
     """The video that was made. Sizes in pixels as coded; ``encoder`` is None where the source passed through."""
 
     width: int
@@ -46,7 +41,7 @@ class VideoSummary(_Record):
     subtitle_tracks: int
 
 
-class CaptionReport(_Record):
+class CaptionReport(Strict):
     """One caption: where and when it stood, and how its removal was judged. ``docs/report.md`` explains the figures."""
 
     index: int
@@ -66,7 +61,7 @@ class CaptionReport(_Record):
     passed: bool
 
 
-class EraseSummary(_Record):
+class EraseSummary(Strict):
     """What was removed. ``coverage`` is the share of covered pixels that other frames revealed; the rest is made up."""
 
     captions: int
@@ -82,7 +77,7 @@ class EraseSummary(_Record):
     events: tuple[CaptionReport, ...]
 
 
-class StageTime(_Record):
+class StageTime(Strict):
     """Wall time of one stage on one segment."""
 
     stage: str
@@ -92,7 +87,7 @@ class StageTime(_Record):
     frames_per_second: float
 
 
-class Report(_Record):
+class Report(Strict):
     """The report of one job."""
 
     version: Literal[2] = 2
