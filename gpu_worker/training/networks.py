@@ -1,8 +1,9 @@
-"""The networks that double luma: an unshuffle, a body of 3x3 convolutions, a shuffle.
+"""The networks that double luma: a body of 3x3 convolutions on the small picture, a shuffle to the large one.
 
-Working on pixels that were unshuffled to half size costs a quarter per channel (W. Shi et al., "Real-Time Single Image
-and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional Neural Network", 2016, turned round for the
-input). Each layer trains as a sum of branches and runs as one kernel (X. Ding et al., "RepVGG", 2021). The activation
+The shuffle is that of W. Shi et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel
+Convolutional Neural Network", 2016. The input can be unshuffled likewise, which costs a quarter per channel; but at
+equal cost more channels on fewer pixels learned far worse (8 layers, 1,500 steps: 64 channels on half the side 36.26
+dB on Set5, 32 channels on the side as it is 36.82, and that only after 30,000 steps of the former). Each layer trains as a sum of branches and runs as one kernel (X. Ding et al., "RepVGG", 2021). The activation
 is one that onnxruntime fuses into the convolution: with a learned slope the CPU took 1.7 times as long.
 """
 
@@ -79,7 +80,10 @@ class Doubler(nn.Module):
         features = functional.leaky_relu(self.head(pixels), _SLOPE)
         for layer in self.body:
             features = functional.leaky_relu(layer(features), _SLOPE)
-        return functional.pixel_shuffle(self.tail(features) + self.shortcut(pixels), _SCALE * side)
+        detail = self.tail(features).float()
+        with torch.autocast(picture.device.type, enabled=False):
+            # The picture itself does not go through bfloat16, whose steps are wider than half a level of 8 bits.
+            return functional.pixel_shuffle(detail + self.shortcut(pixels), _SCALE * side)
 
     def fused(self) -> FusedDoubler:
         """Return the network that runs: the same function in fewer steps."""
