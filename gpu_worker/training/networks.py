@@ -3,8 +3,9 @@
 The shuffle is that of W. Shi et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel
 Convolutional Neural Network", 2016. The input can be unshuffled likewise, which costs a quarter per channel; but at
 equal cost more channels on fewer pixels learned far worse (8 layers, 1,500 steps: 64 channels on half the side 36.26
-dB on Set5, 32 channels on the side as it is 36.82, and that only after 30,000 steps of the former). Each layer trains as a sum of branches and runs as one kernel (X. Ding et al., "RepVGG", 2021). The activation
-is one that onnxruntime fuses into the convolution: with a learned slope the CPU took 1.7 times as long.
+dB on Set5, 32 channels on the side as it is 36.82). Each layer trains as a sum of branches and runs as one kernel (X.
+Ding et al., "RepVGG", 2021). The activation is one that onnxruntime fuses into the convolution: with a learned slope
+the CPU took 1.7 times as long.
 """
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ class Trainer:
 
 def _has_bfloat16(device: torch.device) -> bool:
     """Tell whether the device computes in bfloat16 rather than imitates it."""
-    return device.type == "cuda" or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return device.type == "cuda" or bool(torch.cpu.get_capabilities().get("avx512_bf16"))
 
 
 def train(trainer: Trainer, batches: Batches, options: argparse.Namespace, folder: Path) -> None:
