@@ -6,12 +6,14 @@ Seconds count from the first frame.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from domain.strict import Strict
+from domain.template import IconKind
 
 
 class Box(Strict):
@@ -80,6 +82,75 @@ class CaptionEvent(Strict):
     confidence: float = Field(default=0.0, ge=0, le=1)
 
 
+class IconBehaviour(StrEnum):
+    """What an icon does while it is on screen."""
+
+    STILL = "still"
+    BLINKING = "blinking"
+    JUMPING = "jumping"
+    MOVING = "moving"
+    ANIMATED = "animated"
+
+
+class Matte(Strict):
+    """How opaque a translucent mark is, and of what colour, pixel by pixel.
+
+    What is seen is ``(1 - opacity) * clean + opacity * colour``. Both pictures are base64 PNGs of the mark's size:
+    ``opacity_png`` 8-bit grey, 255 for fully opaque; ``colour_png`` three 8-bit channels in the order Y, U, V, chroma
+    at luma's size. Where the opacity is 0, the colour means nothing.
+    """
+
+    opacity_png: str
+    colour_png: str
+
+
+class Mark(Strict):
+    """One appearance of an icon, ``width`` x ``height`` pixels.
+
+    ``mask_png`` is a base64 PNG of 8-bit grey of that size, 0 outside: it holds every pixel that the mark changes, edge
+    and codec halo included; of an animated mark, all that it changes at any moment of its loop. ``matte`` is there
+    where what lies behind shines through.
+    """
+
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+    mask_png: str
+    matte: Matte | None = None
+
+
+class IconPlace(Strict):
+    """Where a mark stands, and when: ``x`` and ``y`` are its upper left pixel, ``mark`` its number in the track."""
+
+    start_frame: int = Field(ge=0)
+    end_frame: int = Field(gt=0)
+    x: int = Field(ge=0)
+    y: int = Field(ge=0)
+    mark: int = Field(ge=0)
+
+
+class IconTrack(Strict):
+    """One icon, wherever it goes: a jumping mark has several places, a drifting one a place for every position.
+
+    ``name`` is the library's, None where it has none like it. ``confidence`` is that it is an icon at all,
+    ``kind_confidence`` that it is of this kind.
+    """
+
+    index: int = Field(ge=0)
+    kind: IconKind
+    name: str | None = None
+    confidence: float = Field(ge=0, le=1)
+    kind_confidence: float = Field(ge=0, le=1)
+    behaviour: IconBehaviour
+    marks: tuple[Mark, ...] = Field(min_length=1)
+    places: tuple[IconPlace, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _places_have_marks(self) -> Self:
+        if any(place.mark >= len(self.marks) for place in self.places):
+            raise ValueError(f"a place of icon {self.index} names a mark that the track does not have")
+        return self
+
+
 class Detection(Strict):
     """Everything that detect found in one video.
 
@@ -95,6 +166,7 @@ class Detection(Strict):
     seekable: bool
     shots: tuple[Shot, ...] = Field(min_length=1)
     captions: tuple[CaptionEvent, ...] = ()
+    icons: tuple[IconTrack, ...] = ()
 
     @property
     def seconds_per_tick(self) -> Fraction:
