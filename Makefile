@@ -14,7 +14,7 @@ BITRATE_MBPS ?=
 OUT ?= out
 PORT ?= 0
 
-.PHONY: help run serve setup test fast-test lint types architecture idempotency acceptance formats-table throughput bench-erase bench-second-look openapi fuzz bench-upscale train-fast train-normal train-premium requirements clean
+.PHONY: help run serve setup test fast-test lint types architecture idempotency acceptance formats-table throughput bench-erase bench-second-look openapi fuzz bench-upscale train-fast train-normal train-premium train-fill-small train-fill-large requirements clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -105,6 +105,9 @@ $(TRAINING)/.python: requirements/training.txt
 
 # Clean pairs first, which the published benchmarks use; from there on to what real video looks like. Resumable.
 train-fast train-normal train-premium: train-%: $(TRAINING)/.python  ## train one tier of upscaler (hours on a CPU)
-	$(TRAINING)/venv/bin/python -m gpu_worker.training.train --tier $* --out $(TRAINING)
-	$(TRAINING)/venv/bin/python -m gpu_worker.training.train --tier $* --out $(TRAINING) --degrade \
+	$(TRAINING)/venv/bin/python -m gpu_worker.training.doubling.train --tier $* --out $(TRAINING)
+	$(TRAINING)/venv/bin/python -m gpu_worker.training.doubling.train --tier $* --out $(TRAINING) --degrade \
 	  --begin-with $(TRAINING)/$*-clean/checkpoint.pt
+
+train-fill-small train-fill-large: train-fill-%: $(TRAINING)/.python  ## train the network that paints what was never revealed
+	PYTHONPATH=functions $(TRAINING)/venv/bin/python -m gpu_worker.training.filling.train --tier $* --out $(TRAINING)

@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.metrics import flicker, mean_over, psnr, ssim_map
-from gpu_worker.training.benchmark import Luma, benchmark_pair
-from gpu_worker.training.benchmark import psnr as picture_psnr
-from gpu_worker.training.degradations import through_h264
+from gpu_worker.training.codec import luma_through_h264
+from gpu_worker.training.doubling.benchmark import Luma, benchmark_pair
+from gpu_worker.training.doubling.benchmark import psnr as picture_psnr
 from gpu_worker.training.resize import resize_bicubic
 from gpu_worker.upscaling.upscaler import AUTOMATIC, Upscaler, open_upscaler, upscaler_names
 from gpu_worker.video.frame import Plane
@@ -186,7 +186,7 @@ def video_scores(names: Sequence[str], clips: Sequence[Clip], folder: Path, pict
     for clip in clips:
         large = luma_frames(folder / clip.file, clip)
         half = [np.asarray(cv2.resize(y, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8) for y in large]
-        small = through_h264(half, clip.crf, "medium")
+        small = luma_through_h264(half, clip.crf, "medium")
         scores += [score_video(name, clip, large, small) for name in (_BICUBIC, *names)]
         if pictures is not None:
             strip((_BICUBIC, *names), large[len(large) // 2], small[len(small) // 2], pictures / f"{clip.file}.png")

@@ -1,21 +1,4 @@
-"""Premium's learned fill: a network repaints what no other frame reveals, given what was found and its last output.
-
-The interface of such a network, float32, every value 0-1, H and W multiples of ``size_multiple``:
-
-=================== ================== ====================================================================
-input               shape              meaning
-=================== ================== ====================================================================
-``luma``            (1, 1, H, W)       the picture, with what propagation found (the prior) under the mask
-``chroma``          (1, 2, H/2, W/2)   the same of U and V
-``confidence``      (1, 1, H, W)       of the prior: 1 outside the mask, 0 where nothing was found
-``mask``            (1, 1, H, W)       1 where the picture was covered
-``previous_luma``   (1, 1, H, W)       the output for the frame before, moved along the motion; 0 where unknown
-``previous_chroma`` (1, 2, H/2, W/2)   the same of U and V
-``previous_known``  (1, 1, H, W)       1 where the frame before says anything
-=================== ================== ====================================================================
-
-Outputs: ``filled_luma`` (1, 1, H, W) and ``filled_chroma`` (1, 2, H/2, W/2); only what lies under the mask is used.
-"""
+"""Premium's learned fill: a network repaints what no other frame reveals, given what was found and its last output."""
 
 from __future__ import annotations
 
@@ -29,6 +12,7 @@ from numpy.typing import NDArray
 
 from domain.errors import InvalidRequestError
 from gpu_worker.fill.chunk import Filled, Surroundings
+from gpu_worker.fill.filler_interface import INPUTS, OUTPUTS, TRUSTED
 from gpu_worker.fill.motion import PairMotion
 from gpu_worker.fill.windows import CHROMA_BLEED, Occlusion
 from gpu_worker.inference.model_store import find_model, list_models
@@ -37,10 +21,6 @@ from gpu_worker.video.frame import Plane
 
 #: What the catalogue calls such networks.
 TASK = "filling"
-INPUTS = ("luma", "chroma", "confidence", "mask", "previous_luma", "previous_chroma", "previous_known")
-OUTPUTS = ("filled_luma", "filled_chroma")
-#: From this confidence on the prior stands as it is; below, the network takes over by degrees.
-_TRUSTED = 0.5
 #: Side of a tile and what neighbours share: a tile of 256 with 64 channels takes 17 MB a layer.
 _TILE_SIDE = 256
 _OVERLAP = 32
@@ -55,7 +35,7 @@ Run = Callable[[dict[str, Batch]], dict[str, Batch]]
 class LearnedFill:
     """Repaints frames with a network.
 
-    ``run`` takes and returns what this module's docstring says; sides that go in are multiples of ``size_multiple``.
+    ``run`` takes and returns what ``filler_interface`` says; sides that go in are multiples of ``size_multiple``.
     """
 
     name: str
@@ -173,7 +153,7 @@ def check_filler(session: Session) -> int:
     """Return what a network's sides must be multiples of, found by trying.
 
     Raises:
-        InvalidRequestError: with the reason why it has not the interface of this module.
+        InvalidRequestError: with the reason why it has not the interface.
     """
     for kind, wanted, has in (("inputs", INPUTS, session.input_names), ("outputs", OUTPUTS, session.output_names)):
         if set(wanted) != set(has):
@@ -206,7 +186,7 @@ def _need(filled: Filled) -> Batch:
     need = np.zeros(occlusion.mask.shape, np.float32)
     if not occlusion.is_empty:
         need.reshape(-1)[occlusion.indices] = np.where(
-            occlusion.covered, np.clip(1 - filled.confidence / _TRUSTED, 0, 1), 0
+            occlusion.covered, np.clip(1 - filled.confidence / TRUSTED, 0, 1), 0
         )
     return need
 

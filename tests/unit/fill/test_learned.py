@@ -14,7 +14,8 @@ from domain.errors import InvalidRequestError
 from domain.job import Quality
 from gpu_worker.fill.chunk import Filled, Surroundings
 from gpu_worker.fill.eraser import erase
-from gpu_worker.fill.learned import INPUTS, LearnedFill, check_filler, learned_fill_names, open_learned_fill
+from gpu_worker.fill.filler_interface import INPUTS
+from gpu_worker.fill.learned import LearnedFill, check_filler, learned_fill_names, open_learned_fill
 from gpu_worker.fill.motion import Affine, PairMotion
 from gpu_worker.fill.windows import Occlusion
 from gpu_worker.inference.session import open_file

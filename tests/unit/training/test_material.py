@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gpu_worker.training.degradations import clean_pair, degraded_pair
-from gpu_worker.training.pairs import Batches
+from gpu_worker.training.doubling.degradations import clean_pair, degraded_pair
+from gpu_worker.training.doubling.pairs import Batches
 from gpu_worker.training.photographs import list_photographs, may_train
 from gpu_worker.training.resize import resize_bicubic
 

@@ -9,7 +9,7 @@ import pytest
 
 from gpu_worker.inference.model_store import list_models
 from gpu_worker.inference.session import open_session
-from gpu_worker.training.benchmark import benchmark_pair, psnr
+from gpu_worker.training.doubling.benchmark import benchmark_pair, psnr
 from gpu_worker.training.resize import resize_bicubic
 from gpu_worker.upscaling.network_check import check_network
 from gpu_worker.upscaling.upscaler import AUTOMATIC, open_upscaler, upscaler_names

@@ -7,15 +7,13 @@ occur.
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_worker.training.codec import luma_through_h264
 from gpu_worker.training.resize import resize_bicubic
 
 _FRAMES = 5
@@ -71,7 +69,7 @@ def degraded_pair(large: ByteImage, rng: np.random.Generator) -> Pair:
             small = small + rng.normal(0, noise, small.shape).astype(np.float32)
         smalls.append(_as_bytes(small))
     seen = int(rng.integers(_FRAMES))
-    return Pair(crops[seen], through_h264(smalls, round(rng.triangular(*_CRF)), "veryfast")[seen])
+    return Pair(crops[seen], luma_through_h264(smalls, round(rng.triangular(*_CRF)), "veryfast")[seen])
 
 
 def _drawn_faults(rng: np.random.Generator) -> tuple[float, int, float, float]:
@@ -83,23 +81,6 @@ def _drawn_faults(rng: np.random.Generator) -> tuple[float, int, float, float]:
         float(strengths[1] * _MAX_HALO) if draws[1] < _HALO_SHARE else 0.0,
         float(strengths[2] * _MAX_NOISE_SIGMA) if draws[2] < _NOISE_SHARE else 0.0,
     )
-
-
-def through_h264(pictures: Sequence[ByteImage], crf: int, preset: str) -> list[ByteImage]:
-    """Return pictures of luma (h, w), sides even, as they are after libx264."""
-    height, width = pictures[0].shape
-    stream_file = io.BytesIO()
-    with av.open(stream_file, "w", format="matroska") as out:
-        stream = out.add_stream("libx264", rate=25, options={"crf": str(crf), "preset": preset})
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        grey = np.full((height // 2, width), 128, np.uint8)
-        for picture in pictures:
-            frame = av.VideoFrame.from_ndarray(np.vstack([picture, grey]), format="yuv420p")
-            out.mux(stream.encode(frame))
-        out.mux(stream.encode(None))
-    stream_file.seek(0)
-    with av.open(stream_file, "r") as container:
-        return [np.asarray(frame.to_ndarray()[:height], np.uint8).copy() for frame in container.decode(video=0)]
 
 
 def _as_bytes(picture: NDArray[np.float32] | NDArray[np.float64]) -> ByteImage:

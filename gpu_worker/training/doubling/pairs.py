@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_worker.training.degradations import Pair, clean_pair, degraded_pair
+from gpu_worker.training.doubling.degradations import Pair, clean_pair, degraded_pair
 from gpu_worker.training.photographs import Photograph, read_rgb
 from gpu_worker.training.resize import luma, resize_bicubic
 

@@ -1,0 +1,1 @@
+"""How the network is trained that paints what no frame reveals."""
