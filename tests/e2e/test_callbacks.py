@@ -61,7 +61,7 @@ def test_the_end_of_a_job_is_told_again_until_it_is_taken(
 
     assert job["request"]["callback"] == {"url": receiver.url}
     # Ten seconds lie between the first attempt and the second.
-    assert wait_until(lambda: len(receiver.seen) == 2, seconds=40)
+    assert wait_until(lambda: len(receiver.seen) == 2)
     for headers, body in receiver.seen:
         event = Webhook(SECRET).verify(body, headers)
         assert (event["type"], event["data"]["job_id"]) == ("job.failed", job["job_id"])

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.clips import draw_clip
 from tests.e2e.conftest import (
     REPOSITORY,
     RunningService,
@@ -21,31 +20,29 @@ from tests.e2e.conftest import (
 )
 
 
-def test_a_cancelled_job_leaves_no_worker(service: RunningService, tmp_path: Path) -> None:
-    long = draw_clip(tmp_path / "long.mp4", width=640, height=360, seconds=40, rate=25)
-    upload_id = service.api.upload(long)
+def test_a_cancelled_job_leaves_no_worker(service: RunningService, long_clip: Path) -> None:
+    upload_id = service.api.upload(long_clip)
     job_id = service.api.call("POST", "/v1/jobs", {"source": {"upload_id": upload_id}, "upscale": {}})["job_id"]
-    assert wait_until(lambda: processes_with(job_id), seconds=30)
+    assert wait_until(lambda: processes_with(job_id))
     assert service.api.call("DELETE", f"/v1/jobs/{job_id}")["status"] == "CANCELLED"
-    assert wait_until(lambda: not processes_with(job_id), seconds=15)
+    assert wait_until(lambda: not processes_with(job_id))
     assert service.api.call("GET", f"/v1/jobs/{job_id}")["status"] == "CANCELLED"
     # Asked for once more, as a client does that has not seen the answer: it is what it was.
     assert service.api.call("DELETE", f"/v1/jobs/{job_id}")["status"] == "CANCELLED"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_the_service_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
+def test_the_service_leaves_no_process(tmp_path: Path, long_clip: Path, number: signal.Signals) -> None:
     process = start_service(tmp_path / "data")
     try:
         service = service_of(process, tmp_path / "data")
-        clip = draw_clip(tmp_path / "long.mp4", width=640, height=360, seconds=20, rate=25)
-        upload_id = service.api.upload(clip)
+        upload_id = service.api.upload(long_clip)
         job_id = service.api.call("POST", "/v1/jobs", {"source": {"upload_id": upload_id}, "upscale": {}})["job_id"]
-        assert wait_until(lambda: processes_with(job_id), seconds=30)
+        assert wait_until(lambda: processes_with(job_id))
         started = descendants(process.pid)
         assert len(started) > 3
         os.kill(process.pid, number)
-        process.communicate(timeout=20)
+        process.communicate(timeout=120)
         assert wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in started))
     finally:
         end(process)
@@ -54,7 +51,7 @@ def test_the_service_leaves_no_process(tmp_path: Path, number: signal.Signals) -
 def test_a_second_start_says_who_holds_the_port(service: RunningService, tmp_path: Path) -> None:
     port = service.api_url.rsplit(":", 1)[1]
     second = start_service(tmp_path / "data", "--port", port)
-    _, said = second.communicate(timeout=20)
+    _, said = second.communicate(timeout=120)
     assert second.returncode == 2
     assert said.count("\n") == 1
     assert f"port {port} is held by process {service.pid}" in said
@@ -62,7 +59,7 @@ def test_a_second_start_says_who_holds_the_port(service: RunningService, tmp_pat
 
 def test_a_second_start_says_who_uses_the_folder(service: RunningService) -> None:
     second = start_service(service.data)
-    _, said = second.communicate(timeout=20)
+    _, said = second.communicate(timeout=120)
     assert second.returncode == 2
     assert said.count("\n") == 1
     assert f"is in use by process {service.pid}" in said
@@ -70,7 +67,7 @@ def test_a_second_start_says_who_uses_the_folder(service: RunningService) -> Non
 
 def test_an_unknown_parameter_of_the_template_is_refused(tmp_path: Path) -> None:
     second = start_service(tmp_path / "data", "--parameter", "Colour=red")
-    _, said = second.communicate(timeout=20)
+    _, said = second.communicate(timeout=120)
     assert (second.returncode, said) == (2, "the template has no parameter Colour\n")
 
 
@@ -82,7 +79,7 @@ def test_run_says_in_one_line_why_a_job_failed(tmp_path: Path) -> None:
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 2
@@ -107,7 +104,7 @@ def test_run_refuses_bad_arguments_before_it_starts_anything(arguments: list[str
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=120,
         check=False,
     )
     assert (done.returncode, done.stdout) == (2, "")

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from local.client import ApiError, send_form
 from tests.e2e.clips import draw_clip
-from tests.e2e.conftest import RunningService
+from tests.e2e.conftest import RunningService, wait_until
 
 
 @pytest.fixture
@@ -98,9 +98,7 @@ def test_an_object_in_the_inbox_starts_one_job_for_its_version(service: RunningS
         listed = service.api.call("GET", "/v1/jobs")["jobs"]
         return [job for job in listed if (job["request"] or {})["source"].get("s3_uri") == f"s3://{bucket}/{key}"]
 
-    deadline = time.monotonic() + 20
-    while not jobs() and time.monotonic() < deadline:
-        time.sleep(0.2)
+    assert wait_until(jobs)
     # The event comes again, as EventBridge may deliver it: at least once, not once.
     event = {
         "version": "0",

@@ -45,8 +45,9 @@ class Receiver(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.seen.append((self.path, dict(self.headers), body))
-        if self.path == "/slow":
-            time.sleep(2)
+        if self.path == "/never":
+            self.server.released.wait()
+            return
         status = int(self.path.strip("/")) if self.path.strip("/").isdigit() else 200
         self.send_response(status)
         if status == 302:
@@ -69,10 +70,12 @@ class QuietServer(ThreadingHTTPServer):
 def receiver():
     server = QuietServer(("127.0.0.1", 0), Receiver)
     server.seen = []
+    server.released = threading.Event()
     server.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     yield server
+    server.released.set()
     server.shutdown()
     thread.join()
     server.server_close()
@@ -481,34 +484,34 @@ def test_loopback_is_called_only_where_that_is_allowed(receiver):
 
 def test_a_receiver_that_does_not_answer_is_given_up_in_time(receiver):
     sender = WebhookSender(sender_to([]).network, allow_loopback=True, timeout_seconds=0.3)
-    begun = time.monotonic()
+    # The answer never comes: that this returns at all is what is tested.
     with pytest.raises(UndeliveredError):
-        sender.post(f"{receiver.url}/slow", b"{}", {})
-    assert time.monotonic() - begun < 1.5
+        sender.post(f"{receiver.url}/never", b"{}", {})
 
 
 def test_a_receiver_that_answers_byte_by_byte_is_given_up_in_time():
     server = socket.create_server(("127.0.0.1", 0))
+    hung_up = []
 
     def drip():
         with server.accept()[0] as connection:
             connection.recv(65536)
             try:
-                for byte in b"HTTP/1.1 200 OK\r\n" + b"x" * 100:
+                for byte in b"HTTP/1.1 200 OK\r\n" + b"x" * 1200:
                     connection.send(bytes([byte]))
                     time.sleep(0.1)
             except OSError:
-                pass
+                hung_up.append(True)
 
     thread = threading.Thread(target=drip)
     thread.start()
     sender = WebhookSender(sender_to([]).network, allow_loopback=True, timeout_seconds=0.5)
-    begun = time.monotonic()
     with pytest.raises(UndeliveredError):
         sender.post(f"http://127.0.0.1:{server.getsockname()[1]}/", b"{}", {})
-    assert time.monotonic() - begun < 2
     thread.join()
     server.close()
+    # Not because there was nothing more to come.
+    assert hung_up
 
 
 def test_a_receiver_that_nobody_serves_is_noted_in_plain_words(scene):

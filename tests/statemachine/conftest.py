@@ -3,6 +3,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,8 @@ from typing import Any
 import boto3
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parents[1]
 FINAL = {"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}
 
 
@@ -37,7 +40,7 @@ class Engine:
         )
         return started["executionArn"]
 
-    def wait(self, execution: str, seconds: float = 30) -> dict[str, Any]:
+    def wait(self, execution: str, seconds: float = 120) -> dict[str, Any]:
         deadline = time.monotonic() + seconds
         stepfunctions = self.client("stepfunctions")
         while time.monotonic() < deadline:
@@ -56,7 +59,7 @@ class Engine:
         keys = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])]
         return {key.removeprefix(prefix): s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
 
-    def wait_for_record(self, job_id: str, name: str, seconds: float = 15) -> bytes:
+    def wait_for_record(self, job_id: str, name: str, seconds: float = 120) -> bytes:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             for record, content in self.records(job_id).items():
@@ -66,12 +69,12 @@ class Engine:
         raise TimeoutError(f"no record {name} of {job_id} after {seconds} s")
 
 
-@pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    folder = tmp_path_factory.mktemp("engine")
-    script = Path(__file__).resolve().parent / "fake_service.py"
+@contextmanager
+def served(folder: Path, stage_seconds: int, *worker: str) -> Iterator[Engine]:
+    """Serve with ``worker``, a script in ``fakes`` and its arguments, in the place of ``python -m gpu_worker``."""
+    script, fakes = HERE / "fake_service.py", HERE / "fakes"
     process = subprocess.Popen(
-        [sys.executable, str(script), str(folder), "4"],
+        [sys.executable, str(script), str(folder), str(stage_seconds), str(fakes / worker[0]), *worker[1:]],
         cwd=REPOSITORY,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         stdout=subprocess.PIPE,
@@ -83,8 +86,14 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield Engine(json.loads((folder / "service.json").read_text()))
     finally:
         process.terminate()
-        process.wait(timeout=15)
+        process.wait(timeout=60)
         process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with served(tmp_path_factory.mktemp("engine"), 600, "worker.py") as engine:
+        yield engine
 
 
 def is_alive(pid: int) -> bool:
@@ -95,7 +104,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def wait_until_gone(*pids: int, seconds: float = 10) -> bool:
+def wait_until_gone(*pids: int, seconds: float = 60) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if not any(is_alive(pid) for pid in pids):

@@ -30,6 +30,8 @@ s3.put_object(
 wanted = behaviour.get(arguments.stage, "")
 if wanted.startswith("exit") and arguments.segment == int(behaviour.get("segment", 0)):
     sys.exit(int(wanted.removeprefix("exit")))
+if wanted == "wait":
+    time.sleep(600)
 if wanted == "hang":
     # A child, as a media library may have one; and deaf to SIGTERM, so that only killing the group ends both.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
