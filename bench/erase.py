@@ -10,14 +10,10 @@ a strip of pictures per case. What the columns mean stands in ``bench.scoring``.
 from __future__ import annotations
 
 import argparse
-import base64
 import json
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-
-import cv2
-import numpy as np
 
 from bench.baselines import from_edges, telea
 from bench.captioned_clips import CaptionedClip, draw
@@ -29,6 +25,7 @@ from bench.transcode import plain_transcode
 from bench.worker import erase_patches, erase_to_video
 from domain.detection import CaptionEvent
 from domain.job import Quality
+from gpu_worker.video.masks import encode_mask
 
 #: The text detector takes most of a case's time: a quick run asks it less often.
 _QUICK_STRIDE = 4
@@ -40,7 +37,6 @@ def true_events(clip: CaptionedClip) -> tuple[CaptionEvent, ...]:
     for index, caption in enumerate(clip.captions):
         box = caption.box
         inside = caption.mask[box.y0 : box.y1, box.x0 : box.x1]
-        _, png = cv2.imencode(".png", np.where(inside, 255, 0).astype(np.uint8))
         events.append(
             CaptionEvent(
                 index=index,
@@ -49,7 +45,7 @@ def true_events(clip: CaptionedClip) -> tuple[CaptionEvent, ...]:
                 start_seconds=caption.start / RATE,
                 end_seconds=caption.end / RATE,
                 box=box,
-                mask_png=base64.b64encode(png.tobytes()).decode(),
+                mask_png=encode_mask(inside),
             )
         )
     return tuple(events)

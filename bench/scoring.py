@@ -12,8 +12,8 @@ from bench.captioned_clips import CaptionedClip, Mask
 from bench.cases import Case
 from bench.residual import Residual, ResidualText
 from domain.detection import Box, Detection
-from gpu_worker.fill.windows import decode_mask
 from gpu_worker.video.frame import Frame
+from gpu_worker.video.masks import decode_mask
 
 
 @dataclass(frozen=True, slots=True)

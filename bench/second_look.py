@@ -29,10 +29,10 @@ from gpu_worker.captions.finder import DETECTION_MODEL
 from gpu_worker.fill.eraser import erase
 from gpu_worker.fill.lane import LEND_FRAMES
 from gpu_worker.fill.second_look import Shown, Verdict
-from gpu_worker.fill.windows import decode_mask, encode_mask
 from gpu_worker.inference.session import open_session
 from gpu_worker.review.judge import CaptionJudge
 from gpu_worker.video.frame import Frame, Patch
+from gpu_worker.video.masks import decode_mask, encode_mask
 from gpu_worker.video.patches import apply_patches
 
 #: A letter of twelve that the mask has missed.

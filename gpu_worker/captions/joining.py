@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.detection import CaptionEvent, Plate
+from gpu_worker.video.masks import encode_mask
 from gpu_worker.video.rect import Rect
 
 #: A caption that can be read stands this long; what is shorter counts only where other captions stand.
@@ -290,7 +290,6 @@ def come_and_go_together(first: Caption, second: Caption) -> bool:
 
 def to_event(index: int, caption: Caption) -> CaptionEvent:
     """Return a caption as the detection holds it."""
-    _, png = cv2.imencode(".png", caption.mask)
     return CaptionEvent(
         index=index,
         start_frame=caption.start_frame,
@@ -298,7 +297,7 @@ def to_event(index: int, caption: Caption) -> CaptionEvent:
         start_seconds=caption.start_seconds,
         end_seconds=caption.end_seconds,
         box=caption.rect.to_box(),
-        mask_png=base64.b64encode(png.tobytes()).decode("ascii"),
+        mask_png=encode_mask(caption.mask > 0),
         plate=caption.plate,
         text=caption.text,
         confidence=caption.confidence,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.detection import Box, CaptionEvent, Plate
+from gpu_worker.video.masks import decode_mask
 
 #: Frame around a window from which motion and colour are taken: share of the frame's shorter side, and its least.
 _CONTEXT_SHARE = 1 / 15
@@ -328,25 +327,3 @@ def _slices(box: Box) -> tuple[slice, slice]:
 
 def _inside(inner: Box, outer: Box) -> bool:
     return inner.x0 >= outer.x0 and inner.y0 >= outer.y0 and inner.x1 <= outer.x1 and inner.y1 <= outer.y1
-
-
-def encode_mask(mask: NDArray[np.bool_]) -> str:
-    """Return a mask (h, w) as ``CaptionEvent`` holds it."""
-    _, png = cv2.imencode(".png", np.where(mask, 255, 0).astype(np.uint8))
-    return base64.b64encode(png.tobytes()).decode("ascii")
-
-
-def decode_mask(event: CaptionEvent) -> NDArray[np.bool_]:
-    """Return an event's mask as bool, (h, w) of its box.
-
-    Raises:
-        ValueError: when it is not a picture of the box's size.
-    """
-    try:
-        data = np.frombuffer(base64.b64decode(event.mask_png, validate=True), np.uint8)
-    except binascii.Error as error:
-        raise ValueError(f"the mask of caption {event.index} is not base64") from error
-    picture = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if data.size else None
-    if picture is None or picture.shape != (event.box.height, event.box.width):
-        raise ValueError(f"the mask of caption {event.index} is not a picture of its box's size")
-    return np.asarray(picture > 127, dtype=bool)

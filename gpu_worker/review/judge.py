@@ -13,9 +13,9 @@ from domain.detection import Box, CaptionEvent
 from gpu_worker.captions.band import Picture
 from gpu_worker.captions.detector import TextDetector
 from gpu_worker.fill.second_look import Shown, Verdict
-from gpu_worker.fill.windows import decode_mask
 from gpu_worker.review.figures import Luma, Mask, Moment, flicker_ratio, ghost_levels, line_hull, seam_ratio
 from gpu_worker.video.frame import Frame, Plane
+from gpu_worker.video.masks import decode_mask
 
 # The gates. Each lies above what clean frames give at the same places and below what most spoilt fills give. The
 # figures are from 33 captions drawn over clips of all kinds (`make bench-second-look QUICK=1`); other clips reached

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from domain.detection import Box, CaptionEvent
-from gpu_worker.fill.windows import decode_mask, encode_mask
+from gpu_worker.video.masks import decode_mask, encode_mask
 
 
 def larger_mask(

@@ -11,11 +11,11 @@ import numpy as np
 
 from domain.detection import CaptionEvent, Detection
 from domain.work_order import PreviewManifest
-from gpu_worker.fill.windows import decode_mask
 from gpu_worker.stages.captions_text import caption_entries, displayed_box, to_srt, to_vtt
 from gpu_worker.stages.detect import detect
 from gpu_worker.stages.job import StageJob
 from gpu_worker.stages.pictures import Picture, fitted, middle_seconds, spread, write_png
+from gpu_worker.video.masks import decode_mask
 from gpu_worker.video.source import VideoFacts, probe_video
 from gpu_worker.video.stills import displayed, still_at
 from gpu_worker.workspace import copy_atomically

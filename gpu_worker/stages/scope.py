@@ -12,7 +12,8 @@ import numpy as np
 from domain.detection import Box, CaptionEvent, Shot
 from domain.errors import InvalidRequestError
 from domain.regions import Region
-from gpu_worker.fill.windows import CHROMA_BLEED, decode_mask, encode_mask
+from gpu_worker.fill.windows import CHROMA_BLEED
+from gpu_worker.video.masks import decode_mask, encode_mask
 from gpu_worker.video.rect import Rect
 from gpu_worker.video.source import VideoFacts
 

@@ -19,7 +19,7 @@ import numpy as np
 from domain.detection import Box, CaptionEvent, Shot
 from domain.job import Quality
 from gpu_worker.fill.eraser import erase
-from gpu_worker.fill.windows import encode_mask
+from gpu_worker.video.masks import encode_mask
 from gpu_worker.video.frame import Frame
 
 count = int(sys.argv[2])

@@ -16,7 +16,7 @@ from domain.detection import Box, CaptionEvent
 from domain.errors import InvalidRequestError
 from domain.job import CaptionErasure, EraseSettings, Quality
 from domain.regions import Region, TimeRange
-from gpu_worker.fill.windows import decode_mask
+from gpu_worker.video.masks import decode_mask
 from gpu_worker.video.reader import FrameReader
 from gpu_worker.video.source import probe_video
 

@@ -12,11 +12,11 @@ from domain.job import CaptionErasure, EraseSettings, Stage, UpscaleSettings
 from domain.regions import Region, TimeRange
 from gpu_worker.cli import main
 from gpu_worker.fill.second_look import Redone
-from gpu_worker.fill.windows import decode_mask, encode_mask
 from gpu_worker.inference.session import Device
 from gpu_worker.review.larger_mask import larger_mask
 from gpu_worker.stages.erase import open_second_look
 from gpu_worker.stages.job import EraseRecord
+from gpu_worker.video.masks import decode_mask, encode_mask
 from gpu_worker.video.patches import PatchStream, patched
 from gpu_worker.video.reader import FrameReader
 from gpu_worker.video.source import probe_video

@@ -5,7 +5,7 @@ import numpy as np
 from bench.second_look import row, smaller, with_missed_letter
 from domain.detection import Box, CaptionEvent
 from gpu_worker.fill.second_look import Verdict
-from gpu_worker.fill.windows import decode_mask, encode_mask
+from gpu_worker.video.masks import decode_mask, encode_mask
 
 
 def _event(mask):

@@ -10,8 +10,8 @@ import pytest
 from domain.detection import Box, CaptionEvent, Shot
 from domain.job import Quality
 from gpu_worker.fill.eraser import EraseReport, erase, plan_windows
-from gpu_worker.fill.windows import decode_mask
 from gpu_worker.video.frame import Frame
+from gpu_worker.video.masks import decode_mask
 from tests.unit.captions.drawn import Drawn, moving, with_captions
 
 

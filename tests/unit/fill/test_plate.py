@@ -7,8 +7,9 @@ import pytest
 from domain.detection import Box, CaptionEvent, Plate
 from gpu_worker.fill.eraser import EraseReport, erase
 from gpu_worker.fill.plate import leaves_no_edge, seen_through
-from gpu_worker.fill.windows import Occlusion, encode_mask
+from gpu_worker.fill.windows import Occlusion
 from gpu_worker.video.frame import Frame
+from gpu_worker.video.masks import encode_mask
 from tests.unit.captions.drawn import moving
 from tests.unit.fill.test_eraser import shots
 

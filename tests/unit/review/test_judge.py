@@ -14,11 +14,11 @@ from gpu_worker.captions.detector import TextDetector
 from gpu_worker.captions.finder import DETECTION_MODEL
 from gpu_worker.fill.eraser import EraseReport, erase, plan_windows
 from gpu_worker.fill.second_look import Redone, SecondLook, Shown, Verdict
-from gpu_worker.fill.windows import decode_mask, encode_mask
 from gpu_worker.inference.session import open_session
 from gpu_worker.review.judge import CaptionJudge, severities
 from gpu_worker.review.larger_mask import larger_mask
 from gpu_worker.video.frame import Frame, Patch
+from gpu_worker.video.masks import decode_mask, encode_mask
 from gpu_worker.video.patches import apply_patches
 from tests.unit.captions.drawn import HEIGHT, WIDTH, Drawn, moving, with_captions
 

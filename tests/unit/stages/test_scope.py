@@ -9,9 +9,9 @@ import pytest
 
 from domain.detection import Box, CaptionEvent, Plate, Shot
 from domain.regions import Region, TimeRange
-from gpu_worker.fill.windows import decode_mask, encode_mask
 from gpu_worker.stages.captions_text import displayed_box
 from gpu_worker.stages.scope import active_frames, coded_box, whole_regions, without_kept
+from gpu_worker.video.masks import decode_mask, encode_mask
 from tests.unit.stages.test_texts import FACTS
 
 #: Ten frames, the last five twice as slow.
