@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from local.processes import ManagedProcess, ProcessHost
 
@@ -26,13 +26,36 @@ _POLL_SECONDS = 0.1
 _ENDED_REASON = "Essential container in task exited"
 
 
+class Worker(Protocol):
+    """How a job's container is started, or stood in for."""
+
+    def start(
+        self, host: ProcessHost, name: str, arguments: Sequence[str], own: Mapping[str, str], log: Path
+    ) -> ManagedProcess:
+        """Start one attempt; ``arguments`` follow the image's entry point, ``own`` is the job's environment."""
+
+    def clear(self, name: str) -> None:
+        """Remove what an attempt left behind; its process has ended."""
+
+
 @dataclass(frozen=True)
-class Worker:
-    """How a job's container is stood in for: the image's entry point, its folder and what its environment holds."""
+class ProcessWorker:
+    """Stands in for a container with a process: the image's entry point, its folder and what its environment holds."""
 
     entry_point: tuple[str, ...]
     folder: Path
     environment: Mapping[str, str]
+
+    def start(
+        self, host: ProcessHost, name: str, arguments: Sequence[str], own: Mapping[str, str], log: Path
+    ) -> ManagedProcess:
+        """Start one attempt as a process."""
+        return host.start_command(
+            name, argv=[*self.entry_point, *arguments], env={**self.environment, **own}, folder=self.folder, log=log
+        )
+
+    def clear(self, name: str) -> None:
+        """Do nothing: the process host ends a process with its whole group."""
 
 
 class BatchJobs:
@@ -91,18 +114,14 @@ class BatchJobs:
         job._start_attempt()  # noqa: SLF001
         log = self._log_folder / f"{job.job_name}-{job.job_id}.log"
         job.log_stream_name = log.name
-        command = [str(part) for part in job._get_container_property("command", [])]  # noqa: SLF001
-        process = self._host.start_command(
-            f"batch-{job.job_id}",
-            argv=[*self._worker.entry_point, *command],
-            env=self._environment(job),
-            folder=self._worker.folder,
-            log=log,
-        )
+        arguments = [str(part) for part in job._get_container_property("command", [])]  # noqa: SLF001
+        name = f"batch-{job.job_id}-{len(job.attempts)}"
+        process = self._worker.start(self._host, name, arguments, _environment_of(job), log)
         job.status = "RUNNING"
         limit = job._get_attempt_duration()  # noqa: SLF001
         reason = _wait_for_end(job, process, time.monotonic() + limit if limit else None)
         job.exit_code = process.wait()
+        self._worker.clear(name)
         if job.latest_attempt is not None:
             job.latest_attempt["container"]["exitCode"] = job.exit_code
             job.latest_attempt["statusReason"] = reason
@@ -110,9 +129,10 @@ class BatchJobs:
             job._stop_attempt()  # noqa: SLF001
         return reason
 
-    def _environment(self, job: Job) -> dict[str, str]:
-        own = {item["name"]: str(item["value"]) for item in job._get_container_property("environment", [])}  # noqa: SLF001
-        return {**self._worker.environment, **own, "AWS_BATCH_JOB_ATTEMPT": str(len(job.attempts))}
+
+def _environment_of(job: Job) -> dict[str, str]:
+    own = {item["name"]: str(item["value"]) for item in job._get_container_property("environment", [])}  # noqa: SLF001
+    return {**own, "AWS_BATCH_JOB_ATTEMPT": str(len(job.attempts))}
 
 
 def _wait_for_end(job: Job, process: ManagedProcess, deadline: float | None) -> str:

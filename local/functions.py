@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -299,8 +300,41 @@ class FunctionNotDeployedError(Exception):
     """Raised when an event is meant for a function that the template does not have."""
 
 
-class LambdaFunctions:
+class Functions(ABC):
     """All functions of the template, by name or ARN."""
+
+    @abstractmethod
+    def invoke(self, name_or_arn: str, payload: bytes) -> InvocationResult:
+        """Run a function and wait for its answer.
+
+        Raises:
+            FunctionNotDeployedError: no function has this name or ARN.
+        """
+
+    @abstractmethod
+    def warm(self) -> None:
+        """Make every function ready for its first invocation."""
+
+    def invoke_async(self, name_or_arn: str, payload: bytes) -> None:
+        """Run a function in the background, as Lambda does for events: twice again when it fails."""
+        threading.Thread(
+            target=self._invoke_with_retries, args=(name_or_arn, payload), name=f"event-{name_or_arn}", daemon=True
+        ).start()
+
+    def _invoke_with_retries(self, name_or_arn: str, payload: bytes) -> None:
+        for delay_seconds in (1.0, 2.0, None):
+            if self.invoke(name_or_arn, payload).function_error is None or delay_seconds is None:
+                return
+            time.sleep(delay_seconds)
+
+
+def name_in(name_or_arn: str) -> str:
+    """Return a function's name, without the version or alias that an ARN may end with."""
+    return name_or_arn.rsplit(":function:", maxsplit=1)[-1].split(":", maxsplit=1)[0]
+
+
+class LambdaFunctions(Functions):
+    """The functions as processes."""
 
     def __init__(
         self, specs: tuple[FunctionSpec, ...], host: ProcessHost, base_env: Mapping[str, str], log_folder: Path
@@ -308,24 +342,14 @@ class LambdaFunctions:
         self._functions = {spec.name: LambdaFunction(spec, host, base_env, log_folder) for spec in specs}
 
     def invoke(self, name_or_arn: str, payload: bytes) -> InvocationResult:
-        """Run a function and wait for its answer.
-
-        Raises:
-            FunctionNotDeployedError: no function has this name or ARN.
-        """
-        name = name_or_arn.rsplit(":function:", maxsplit=1)[-1].split(":", maxsplit=1)[0]
+        """Run a function in one of its processes."""
+        name = name_in(name_or_arn)
         if name not in self._functions:
             raise FunctionNotDeployedError(f"function not found: {name_or_arn}")
         result = self._functions[name].invoke(payload)
         if result.function_error:
             logger.warning("function %s failed: %s", name, result.payload[:2000].decode(errors="replace"))
         return result
-
-    def invoke_async(self, name_or_arn: str, payload: bytes) -> None:
-        """Run a function in the background, as Lambda does for events: twice again when it fails."""
-        threading.Thread(
-            target=self._invoke_with_retries, args=(name_or_arn, payload), name=f"event-{name_or_arn}", daemon=True
-        ).start()
 
     def warm(self) -> None:
         """Start one process of every function, one after the other: loading is what keeps a core busy."""
@@ -336,9 +360,3 @@ class LambdaFunctions:
         """Kill all idle processes; the process host ends the busy ones."""
         for function in self._functions.values():
             function.close()
-
-    def _invoke_with_retries(self, name_or_arn: str, payload: bytes) -> None:
-        for delay_seconds in (1.0, 2.0, None):
-            if self.invoke(name_or_arn, payload).function_error is None or delay_seconds is None:
-                return
-            time.sleep(delay_seconds)

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Request, Response
 
-from local.functions import FunctionNotDeployedError, LambdaFunctions
+from local.functions import FunctionNotDeployedError, Functions
 from local.stack import Authorizer, Route
 from local.template import ACCOUNT_ID, REGION
 
@@ -42,7 +42,7 @@ class _RefusedError(Exception):
 class Gateway:
     """A WSGI application that turns HTTP requests into events for the functions, and their answers into responses."""
 
-    def __init__(self, routes: tuple[Route, ...], functions: LambdaFunctions) -> None:
+    def __init__(self, routes: tuple[Route, ...], functions: Functions) -> None:
         self._functions = functions
         # Literal paths come before those with a variable, greedy ones last, as API Gateway orders them.
         self._routes = [

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from local.functions import FunctionNotDeployedError, LambdaFunctions
+from local.functions import FunctionNotDeployedError, Functions
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -19,7 +19,7 @@ _INVOKE = re.compile(r"/2015-03-31/functions/([^/]+)/invocations")
 class LambdaApi:
     """A WSGI application in front of moto."""
 
-    def __init__(self, app: WSGIApplication, functions: LambdaFunctions) -> None:
+    def __init__(self, app: WSGIApplication, functions: Functions) -> None:
         self._app = app
         self._functions = functions
 

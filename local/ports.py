@@ -13,8 +13,8 @@ class PortTakenError(Exception):
     """Raised when another process listens on the wanted port; the message names it."""
 
 
-def listen_on(port: int) -> socket.socket:
-    """Return a socket that listens on a loopback port; 0 takes a free one.
+def listen_on(port: int, address: str = "127.0.0.1") -> socket.socket:
+    """Return a socket that listens on a port of an address, loopback unless told otherwise; 0 takes a free one.
 
     Raises:
         PortTakenError: another process holds the port.
@@ -22,7 +22,7 @@ def listen_on(port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind(("127.0.0.1", port))
+        listener.bind((address, port))
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:

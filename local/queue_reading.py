@@ -7,7 +7,7 @@ import logging
 import threading
 from typing import Any
 
-from local.functions import LambdaFunctions
+from local.functions import Functions
 from local.stack import LocalAws, QueueReader
 from local.template import REGION
 
@@ -20,7 +20,7 @@ _IDLE_SECONDS = 1.0
 class QueueReading:
     """One thread for each queue, from ``start`` to ``close``."""
 
-    def __init__(self, readers: tuple[QueueReader, ...], aws: LocalAws, functions: LambdaFunctions) -> None:
+    def __init__(self, readers: tuple[QueueReader, ...], aws: LocalAws, functions: Functions) -> None:
         self._readers = readers
         self._aws = aws
         self._functions = functions

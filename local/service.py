@@ -22,8 +22,8 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from domain.access import Scope
 from local import event_bus, keys, moto_mends, stack
-from local.batch_jobs import BatchJobs, Worker
-from local.functions import LambdaFunctions
+from local.batch_jobs import BatchJobs, ProcessWorker, Worker
+from local.functions import Functions, LambdaFunctions
 from local.gateway import Gateway
 from local.keys import KeyStore
 from local.lambda_api import LambdaApi
@@ -40,8 +40,6 @@ logger = logging.getLogger(__name__)
 
 #: Objects above this size lie in files: a video must not fill the memory.
 _OBJECT_BYTES_IN_MEMORY = 1 << 20
-#: What is otherwise than on AWS where the caller does not say: whoever tries callbacks out has the receiver here.
-_PARAMETERS = {"AllowLoopbackCallbacks": "true"}
 #: Whose key the service makes at its start, and what it allows: as much as a key may.
 _OWNER = "default"
 _QUOTA = {"jobs_in_flight": 1000, "minutes_per_month": 10_000_000, "requests_per_second": 1000}
@@ -114,29 +112,21 @@ class Service:
         (self.data_folder / "service.json").unlink(missing_ok=True)
 
     def _start(self) -> None:
-        parameters = {**_PARAMETERS, **self._options.parameters}
-        template = Template(self._options.template, self._options.stack_name, parameters)
-        base = self._environment()
-        function_base = {**base, "POWERTOOLS_TRACE_DISABLED": "true", "AWS_XRAY_SDK_ENABLED": "false"}
-        specs = stack.functions_of(template)
-        if self._options.functions_folder is not None:
-            specs = tuple(replace(spec, folder=self._options.functions_folder) for spec in specs)
-        functions = LambdaFunctions(specs, self._host, function_base, self.log_folder)
-        worker = Worker(
-            self._options.worker_entry_point,
-            REPOSITORY,
-            {**base, "PYTHONPATH": str(REPOSITORY / "functions"), "TMPDIR": str(self.data_folder / "objects")},
+        template = Template(
+            self._options.template, self._options.stack_name, {**self._own_parameters(), **self._options.parameters}
         )
-        jobs = BatchJobs(worker, self._host, self.log_folder, self._options.batch_slots)
+        functions = self._functions(template)
+        jobs = BatchJobs(self._worker(), self._host, self.log_folder, self._options.batch_slots)
         moto_mends.apply(moto_mends.Collaborators(self.aws, jobs.run, functions.invoke_async))
         moto = DomainDispatcherApplication(create_backend_app)
         edge = LambdaApi(S3Edge(moto, self.aws.access_key, self.aws.secret_key), functions)
-        self._serve(self._aws_socket, _tidy(edge), _QuietMotoHandler)
+        for listener in self._aws_sockets():
+            self._serve(listener, _tidy(edge), _QuietMotoHandler)
         stack.create(template, self.aws)
         (alias,) = template.resources("AWS::KMS::Alias")
         store = KeyStore(template.resource("AccessKeysTable").name, alias.name)
         self.access_key = keys.create(store.open(self.aws.client), _OWNER, list(Scope), _QUOTA, None)
-        self._serve(self._api_socket, Gateway(stack.routes_of(template), functions), _QuietHandler)
+        self._open_door(template, functions)
         self._queues = QueueReading(stack.queue_readers_of(template), self.aws, functions)
         self._queues.start()
         threading.Thread(target=functions.warm, name="warm-functions", daemon=True).start()
@@ -162,6 +152,41 @@ class Service:
         # What is loaded stays: collecting looks only at what requests leave behind.
         gc.freeze()
         logger.info("ready: API %s, AWS %s", self.api_url, self.aws.endpoint_url)
+
+    # --- what a service with containers does otherwise
+
+    def _own_parameters(self) -> dict[str, str]:
+        """Return what is otherwise than on AWS where the caller does not say."""
+        # Whoever tries callbacks out has the receiver here.
+        return {"AllowLoopbackCallbacks": "true"}
+
+    def _aws_sockets(self) -> tuple[socket, ...]:
+        """Return where the local AWS listens."""
+        return (self._aws_socket,)
+
+    def _functions(self, template: Template) -> Functions:
+        base = {**self._environment(), "POWERTOOLS_TRACE_DISABLED": "true", "AWS_XRAY_SDK_ENABLED": "false"}
+        specs = stack.functions_of(template)
+        if self._options.functions_folder is not None:
+            specs = tuple(replace(spec, folder=self._options.functions_folder) for spec in specs)
+        return LambdaFunctions(specs, self._host, base, self.log_folder)
+
+    def _worker(self) -> Worker:
+        return ProcessWorker(
+            self._options.worker_entry_point,
+            REPOSITORY,
+            {
+                **self._environment(),
+                "PYTHONPATH": str(REPOSITORY / "functions"),
+                "TMPDIR": str(self.data_folder / "objects"),
+            },
+        )
+
+    def _open_door(self, template: Template, functions: Functions) -> None:
+        """Answer on the API's port."""
+        self._serve(self._api_socket, Gateway(stack.routes_of(template), functions), _QuietHandler)
+
+    # --- what both do
 
     def _prepare_folders(self) -> None:
         shutil.rmtree(self.log_folder, ignore_errors=True)
