@@ -16,9 +16,10 @@ from domain.errors import (
     TemplateNotFoundError,
     TooManyTemplatesError,
 )
-from domain.job import EraseSettings, JobRequest
+from domain.job import JobRequest
 from domain.template import (
     MAX_TEMPLATES,
+    CaptionSettings,
     CaptionTemplate,
     IconSettings,
     IconTemplate,
@@ -107,7 +108,7 @@ class Templates:
         owner: str,
         *,
         name: str | None = None,
-        settings: EraseSettings | IconSettings | None = None,
+        settings: CaptionSettings | IconSettings | None = None,
     ) -> TemplateView:
         """Change a template's name, its settings, or both; its kind stays.
 
@@ -157,7 +158,7 @@ class Templates:
 
         Raises:
             TemplateNotFoundError: there is none, or it is somebody else's.
-            TemplateKindMismatchError: it is one for icons.
+            TemplateKindMismatchError: it is for something else than what the job removes.
             InvalidRequestError: the job's settings and the template's together break a rule.
         """
         if request.template_id is None:

@@ -12,8 +12,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from domain.job import IconKind
 from domain.strict import Strict
-from domain.template import IconKind
 
 
 class Box(Strict):

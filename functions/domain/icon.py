@@ -7,10 +7,9 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field
 
 from domain.errors import InvalidIconError, UnsupportedIconFormatError
-from domain.job import MAX_NAME_LENGTH, UploadId
+from domain.job import MAX_NAME_LENGTH, IconKind, UploadId
 from domain.png import is_png, read_png
 from domain.strict import Strict
-from domain.template import IconKind
 
 #: A tenant's icons are read as a whole to be sorted: a few pages of the table.
 MAX_ICONS = 500

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -82,25 +83,28 @@ class CaptionBand(StrEnum):
     ANYWHERE = "anywhere"
 
 
-class CaptionErasure(Strict):
-    """Which captions to remove: without regions, those that the detector finds in the bottom quarter.
+class IconKind(StrEnum):
+    """Whose mark an icon is: a television station's, or that of a platform on the internet."""
 
-    With the band ``anywhere`` the whole picture is looked at, and captions are told from other text by their ways: they
-    come and go at a steady place while the picture goes on. What lies in ``keep`` is never touched, be it text or not.
-    With ``erase_everything`` nothing is looked for: all of each region is erased and filled, as long as it counts.
+    TV = "tv"
+    INTERNET = "internet"
+
+
+class _Erasure(Strict):
+    """Where to remove something and where not.
+
+    What lies in ``keep`` is never touched, whatever it is. With ``erase_everything`` nothing is looked for: all of each
+    region is erased and filled, as long as it counts.
     """
 
-    # Before the regions, which are judged by them.
+    # Before the regions, which are judged by it.
     erase_everything: StrictBool = False
-    band: CaptionBand = CaptionBand.BOTTOM
     regions: Annotated[tuple[Region, ...], Field(max_length=MAX_REGIONS, validate_default=True)] = ()
     keep: Annotated[tuple[Region, ...], Field(max_length=MAX_REGIONS)] = ()
 
     @field_validator("regions")
     @classmethod
     def _leave_something(cls, regions: tuple[Region, ...], info: ValidationInfo) -> tuple[Region, ...]:
-        if regions and info.data.get("band") is CaptionBand.ANYWHERE:
-            raise ValueError("with the band anywhere there are no regions: give one or the other")
         if info.data.get("erase_everything"):
             if not regions:
                 raise ValueError("erase_everything needs at least one region")
@@ -109,17 +113,73 @@ class CaptionErasure(Strict):
         return regions
 
 
-class EraseSettings(Strict):
-    """What to remove from the picture."""
+class CaptionErasure(_Erasure):
+    """Which captions to remove: without regions, those that the detector finds in the bottom quarter.
 
-    captions: CaptionErasure = CaptionErasure()
+    With the band ``anywhere`` the whole picture is looked at, and captions are told from other text by their ways: they
+    come and go at a steady place while the picture goes on. What lies in ``keep`` is never touched, be it text or not.
+    With ``erase_everything`` nothing is looked for: all of each region is erased and filled, as long as it counts.
+    """
+
+    band: CaptionBand = CaptionBand.BOTTOM
+
+    @field_validator("band")
+    @classmethod
+    def _one_or_the_other(cls, band: CaptionBand, info: ValidationInfo) -> CaptionBand:
+        if band is CaptionBand.ANYWHERE and info.data.get("regions"):
+            raise ValueError("with the band anywhere there are no regions: give one or the other")
+        return band
+
+
+class IconErasure(_Erasure):
+    """Which icons to remove: logos of the given kinds; without regions, those that are found anywhere in the picture.
+
+    What lies in ``keep`` is never touched, be it an icon or not. With ``erase_everything`` nothing is looked for: all
+    of each region is erased and filled, as long as it counts.
+    """
+
+    kinds: Annotated[tuple[IconKind, ...], Field(min_length=1, max_length=len(IconKind))] = tuple(IconKind)
+
+    @field_validator("kinds")
+    @classmethod
+    def _each_once(cls, kinds: tuple[IconKind, ...]) -> tuple[IconKind, ...]:
+        if len(set(kinds)) != len(kinds):
+            raise ValueError("name each kind once")
+        return kinds
+
+
+def _captions_unless_icons(given: Mapping[str, Any]) -> CaptionErasure | None:
+    return CaptionErasure() if given.get("icons") is None else None
+
+
+class EraseSettings(Strict):
+    """What to remove from the picture: captions where nothing is named, else what is named."""
+
+    icons: IconErasure | None = None
+    captions: CaptionErasure | None = Field(default_factory=_captions_unless_icons)
     quality: Quality = Quality.NORMAL
+
+    @model_validator(mode="after")
+    def _removes_something(self) -> Self:
+        if self.captions is None and self.icons is None:
+            raise ValueError("name at least one of captions and icons")
+        return self
+
+
+class UpscaleQuality(StrEnum):
+    """How much work the network that doubles spends; ``auto`` is what suits the machine that does it."""
+
+    AUTO = "auto"
+    FAST = "fast"
+    NORMAL = "normal"
+    PREMIUM = "premium"
 
 
 class UpscaleSettings(Strict):
     """How to enlarge the picture. ``bitrate_mbps`` is the video bitrate of the output in Mbit/s."""
 
     factor: Literal[2] = 2
+    quality: UpscaleQuality = UpscaleQuality.AUTO
     bitrate_mbps: Annotated[int, Field(ge=1, le=100, strict=True)] = DEFAULT_BITRATE_MBPS
 
 
@@ -202,11 +262,12 @@ class JobRequest(Strict):
 
 
 class PreviewRequest(Strict):
-    """A request for a preview: where captions would be looked for. The fields are those of a job."""
+    """A request for a preview: where captions and icons would be looked for. The fields are those of a job."""
 
     source: Source
     template_id: Annotated[str, Field(max_length=100)] | None = None
     captions: CaptionErasure | None = None
+    icons: IconErasure | None = None
     name: Annotated[str, Field(max_length=MAX_NAME_LENGTH)] | None = None
     user_data: UserData | None = None
     callback: JobCallback | None = None
@@ -214,9 +275,9 @@ class PreviewRequest(Strict):
 
     def to_job_request(self) -> JobRequest:
         """Return the job that makes the preview."""
-        erase = None if self.captions is None else EraseSettings(captions=self.captions)
-        if erase is None and self.template_id is None:
-            erase = EraseSettings()
+        wanted = {"captions": self.captions, "icons": self.icons}
+        named = {name: settings for name, settings in wanted.items() if settings is not None}
+        erase = EraseSettings.model_validate(named) if named or self.template_id is None else None
         return JobRequest(
             source=self.source,
             template_id=self.template_id,

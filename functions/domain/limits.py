@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from domain.errors import (
@@ -12,6 +13,7 @@ from domain.errors import (
     UploadNotFoundError,
 )
 from domain.job import EraseSettings, SourceFacts, UpscaleSettings
+from domain.regions import Region
 
 MAX_SOURCE_BYTES = 1024**3
 UPLOAD_LIFETIME_SECONDS = 24 * 3600
@@ -68,16 +70,24 @@ def _check_time_ranges(facts: SourceFacts, erase: EraseSettings) -> None:
     """Refuse a time range that begins after the end; one that only ends there is cut, as players do it."""
     if facts.duration_seconds is None:
         return
-    for name, regions in (("regions", erase.captions.regions), ("keep", erase.captions.keep)):
-        for number, region in enumerate(regions):
-            for index, span in enumerate(region.time_ranges):
-                if span.start_seconds >= facts.duration_seconds:
-                    raise InvalidRequestError(
-                        f"the time range begins at {span.start_seconds:g} s; the video ends at"
-                        f" {facts.duration_seconds:g} s",
-                        field=f"erase.captions.{name}.{number}.time_ranges.{index}",
-                        allowed=f"< {facts.duration_seconds:g}",
-                    )
+    for field, region in _regions(erase):
+        for index, span in enumerate(region.time_ranges):
+            if span.start_seconds >= facts.duration_seconds:
+                raise InvalidRequestError(
+                    f"the time range begins at {span.start_seconds:g} s;"
+                    f" the video ends at {facts.duration_seconds:g} s",
+                    field=f"{field}.time_ranges.{index}",
+                    allowed=f"< {facts.duration_seconds:g}",
+                )
+
+
+def _regions(erase: EraseSettings) -> Iterator[tuple[str, Region]]:
+    """Return every region of an erase after the name of its field."""
+    for what, erasure in (("captions", erase.captions), ("icons", erase.icons)):
+        if erasure is not None:
+            for name, regions in (("regions", erasure.regions), ("keep", erasure.keep)):
+                for number, region in enumerate(regions):
+                    yield f"erase.{what}.{name}.{number}", region
 
 
 def _check_container(facts: SourceFacts, allowed: frozenset[str], function: str) -> None:

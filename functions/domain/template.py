@@ -9,9 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, Field
 
 from domain.errors import TemplateKindMismatchError
-from domain.job import MAX_NAME_LENGTH, EraseSettings, JobRequest, Quality
+from domain.job import MAX_NAME_LENGTH, CaptionErasure, EraseSettings, IconErasure, JobRequest, Quality
 from domain.listing import page_of, place
-from domain.regions import MAX_REGIONS, Region
 from domain.strict import Strict
 
 #: A tenant's templates are read as a whole to be filtered and sorted: a few pages of the table.
@@ -25,11 +24,8 @@ class TemplateKind(StrEnum):
     ICON = "icon"
 
 
-class IconKind(StrEnum):
-    """Whose mark an icon is."""
-
-    TV = "tv"
-    INTERNET = "internet"
+#: What a kind's settings are called in those of a job.
+_FIELDS = {TemplateKind.CAPTION: "captions", TemplateKind.ICON: "icons"}
 
 
 class TemplateOrder(StrEnum):
@@ -39,11 +35,17 @@ class TemplateOrder(StrEnum):
     OLDEST_FIRST = "oldest_first"
 
 
-class IconSettings(Strict):
-    """Which icons to remove: of which kinds, and where if not anywhere in the picture."""
+class CaptionSettings(Strict):
+    """How a template's jobs remove captions."""
 
-    kinds: Annotated[tuple[IconKind, ...], Field(min_length=1, max_length=len(IconKind))] = tuple(IconKind)
-    regions: Annotated[tuple[Region, ...], Field(max_length=MAX_REGIONS)] = ()
+    captions: CaptionErasure = CaptionErasure()
+    quality: Quality = Quality.NORMAL
+
+
+class IconSettings(Strict):
+    """How a template's jobs remove icons."""
+
+    icons: IconErasure = IconErasure()
     quality: Quality = Quality.NORMAL
 
 
@@ -55,7 +57,7 @@ class CaptionTemplate(Strict):
 
     kind: Literal[TemplateKind.CAPTION]
     name: _Name
-    settings: EraseSettings = EraseSettings()
+    settings: CaptionSettings = CaptionSettings()
 
 
 class IconTemplate(Strict):
@@ -84,7 +86,7 @@ class TemplateView(Strict):
     template_id: str
     kind: TemplateKind
     name: str
-    settings: EraseSettings | IconSettings
+    settings: CaptionSettings | IconSettings
     is_default: bool
     created_at: AwareDatetime
     modified_at: AwareDatetime
@@ -151,19 +153,21 @@ def _place(template: TemplateView) -> tuple[str, str]:
 def filled_in(request: JobRequest, template: TemplateView) -> JobRequest:
     """Return a request with the settings of its template where it says nothing itself.
 
-    What was given explicitly wins, field by field; a list of regions counts as one field.
+    What was given explicitly wins, field by field; a list of regions counts as one field. A job that names what it
+    removes has to name what the template is for; it may name the other as well.
 
     Raises:
-        TemplateKindMismatchError: the template removes something else than the job's function.
+        TemplateKindMismatchError: the template removes something else than the job.
         pydantic.ValidationError: the two together break a rule.
     """
-    if template.kind is not TemplateKind.CAPTION:
-        raise TemplateKindMismatchError(
-            f"the template {template.template_id} is one for {template.kind}s; the job removes captions",
-            field="template_id",
-            allowed=TemplateKind.CAPTION,
-        )
     own = {} if request.erase is None else request.erase.model_dump(exclude_unset=True)
+    named = [kind for kind, field in _FIELDS.items() if own.get(field) is not None]
+    if named and template.kind not in named:
+        raise TemplateKindMismatchError(
+            f"the template {template.template_id} is one for {template.kind}s; the job removes {_FIELDS[named[0]]}",
+            field="template_id",
+            allowed=named[0],
+        )
     merged = _over(template.settings.model_dump(), own)
     return request.model_copy(update={"erase": EraseSettings.model_validate(merged)})
 

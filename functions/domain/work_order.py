@@ -6,12 +6,29 @@ from typing import Literal
 
 from pydantic import Field
 
-from domain.job import EraseSettings, ObjectRef, SourceFacts, UpscaleSettings
+from domain.job import EraseSettings, IconKind, ObjectRef, SourceFacts, UpscaleSettings
 from domain.strict import Strict
 
 
+class LibraryIcon(Strict):
+    """One icon of the library that a job's icons are compared with.
+
+    ``picture`` is the file as its owner gave it, of ``media_type`` ``image/png`` or ``image/svg+xml``: found as the
+    source is, in its bucket, or on a laptop as a local file.
+    """
+
+    icon_id: str
+    name: str
+    kind: IconKind
+    picture: ObjectRef
+    media_type: Literal["image/png", "image/svg+xml"]
+
+
 class WorkOrder(Strict):
-    """One job as the worker sees it. ``job_id`` is None on a laptop, where the work folder holds one job."""
+    """One job as the worker sees it. ``job_id`` is None on a laptop, where the work folder holds one job.
+
+    ``icon_library`` holds the job's owner's icons of the kinds to be removed; empty where no icons are.
+    """
 
     version: Literal[1] = 1
     job_id: str | None
@@ -20,6 +37,7 @@ class WorkOrder(Strict):
     erase: EraseSettings | None = None
     upscale: UpscaleSettings | None = None
     preview: bool = False
+    icon_library: tuple[LibraryIcon, ...] = ()
 
 
 class Segment(Strict):

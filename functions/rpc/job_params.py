@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from domain.errors import InvalidRequestError
-from domain.regions import CAPTION_BAND, MAX_REGIONS, Region
+from domain.job import IconKind
+from domain.regions import CAPTION_BAND, MAX_REGIONS, WHOLE_FRAME, Region
 from rpc.call import json_of, whole
 
 _FIELD = "JobParams"
@@ -14,12 +15,15 @@ _FIELD = "JobParams"
 _REGION_KEYS = ("LimitRegion", "Boxes")
 _ERASE_KEYS = (*_REGION_KEYS, "Time")
 _EXTRACTION_KEYS = ("fps", "roi", "lang", "track")
-_LOGO_MODELS = ("tv", "internet")
+_LOGO_MODEL = "LogoModel"
+_LOGO_MODELS = tuple(IconKind)
 _LANGUAGES = ("ch", "en", "ch_ml")
 
 
-def regions_of(params: Mapping[str, Any]) -> list[dict[str, Any]]:
+def regions_of(params: Mapping[str, Any], where: Region = CAPTION_BAND) -> list[dict[str, Any]]:
     """Return the regions that an erase is limited to, with their times; none stands for auto-detection.
+
+    Times without a region count for ``where``: what is looked at without either.
 
     Raises:
         InvalidRequestError: a key is unknown, or a value has another form.
@@ -31,17 +35,21 @@ def regions_of(params: Mapping[str, Any]) -> list[dict[str, Any]]:
     regions = [_region(box) for box in _boxes(params[given[0]])] if given else []
     times = _times(params.get("Time"))
     if times and not regions:
-        regions = [CAPTION_BAND.model_dump(exclude={"time_ranges"})]
+        regions = [where.model_dump(exclude={"time_ranges"})]
     return [{**region, "time_ranges": times} for region in regions] if times else regions
 
 
-def icon_kinds_of(params: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return the kinds of icons that ``LogoModel`` names: ``tv``, ``internet``, or both; empty where it is not given.
+def icons_of(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return which icons an erase removes: of the kinds of ``LogoModel``, both where it is not given, and where.
 
     Raises:
-        InvalidRequestError: it names another.
+        InvalidRequestError: a key is unknown, or a value has another form.
     """
-    given = params.get("LogoModel")
+    own = {key: value for key, value in params.items() if key != _LOGO_MODEL}
+    return {**_icon_kinds(params.get(_LOGO_MODEL)), "regions": regions_of(own, where=WHOLE_FRAME)}
+
+
+def _icon_kinds(given: Any) -> dict[str, list[str]]:
     if given in (None, ""):
         return {}
     kinds = given.split(",") if isinstance(given, str) else []

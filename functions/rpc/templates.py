@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from domain.errors import InvalidRequestError, TemplateNotFoundError
-from domain.job import EraseSettings, Quality
+from domain.job import IconKind, Quality
 from domain.template import (
+    CaptionSettings,
     CaptionTemplate,
-    IconKind,
     IconSettings,
     IconTemplate,
     TemplateFilter,
@@ -19,7 +19,7 @@ from domain.template import (
     TemplateView,
 )
 from rpc.call import Call, json_of, validated
-from rpc.job_params import icon_kinds_of, params_of, regions_of
+from rpc.job_params import icons_of, params_of, regions_of
 from rpc.production import CAPTIONS, ICONS, PREMIUM_MODEL, quality_of, time_of
 
 _TYPE = 9
@@ -57,14 +57,14 @@ def create(call: Call) -> dict[str, Any]:
 def update(call: Call) -> dict[str, Any]:
     """UpdateCustomTemplate: change a template's name, its settings, or both."""
     template_id = call.text("TemplateId")
-    settings: EraseSettings | IconSettings | None = None
+    settings: CaptionSettings | IconSettings | None = None
     if config := call.parameters.get("TemplateConfig"):
         kind = call.service.templates.get(template_id, call.owner).kind
         document = _settings(config, kind)
         if kind is TemplateKind.ICON:
             settings = validated(IconSettings, document, _CONFIG)
         else:
-            settings = validated(EraseSettings, document, _CONFIG)
+            settings = validated(CaptionSettings, document, _CONFIG)
     name = call.parameters.get("Name") or None
     call.service.templates.update(template_id, call.owner, name=name, settings=settings)
     return {"Success": True}
@@ -139,9 +139,7 @@ def _settings(config: str, kind: TemplateKind) -> dict[str, Any]:
     erase = {key: value for key, value in params.items() if key != _MODEL_KEY}
     settings: dict[str, Any] = {}
     if kind is TemplateKind.ICON:
-        settings |= icon_kinds_of(erase)
-        if regions := regions_of({key: value for key, value in erase.items() if key != "LogoModel"}):
-            settings["regions"] = regions
+        settings["icons"] = icons_of(erase)
     elif regions := regions_of(erase):
         settings["captions"] = {"regions": regions}
     return settings | quality_of(params.get(_MODEL_KEY))
@@ -152,8 +150,8 @@ def _config(template: TemplateView) -> Mapping[str, Any]:
     settings = template.settings
     config: dict[str, Any] = {}
     if isinstance(settings, IconSettings):
-        config["LogoModel"] = ",".join(kind for kind in IconKind if kind in settings.kinds)
-        config |= params_of(settings.regions)
+        config["LogoModel"] = ",".join(kind for kind in IconKind if kind in settings.icons.kinds)
+        config |= params_of(settings.icons.regions)
     else:
         config |= params_of(settings.captions.regions)
     if settings.quality is Quality.PREMIUM:

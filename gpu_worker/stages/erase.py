@@ -102,13 +102,14 @@ def open_second_look(settings: EraseSettings, facts: VideoFacts, device: Device)
         ModelError: when the detection network cannot be opened.
     """
     growth = codec_halo(min(facts.width, facts.height))
+    captions = settings.captions
 
     def enlarge(event: CaptionEvent, missed: tuple[Box, ...]) -> CaptionEvent | None:
         # Whoever erases a whole region has said where it ends.
-        if settings.captions.erase_everything:
+        if captions is None or captions.erase_everything:
             return None
         larger = larger_mask(event, growth, (facts.width, facts.height), missed)
-        left = clipped(larger, kept_boxes(event, settings.captions.keep, facts))
+        left = clipped(larger, kept_boxes(event, captions.keep, facts))
         return None if left is None or left.mask_png == event.mask_png else left
 
     judge = CaptionJudge(TextDetector(open_session(DETECTION_MODEL, device)), facts.rotation_degrees)

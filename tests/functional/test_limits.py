@@ -16,10 +16,15 @@ UPLOAD = "0f8fad5b-d9cb-469f-a165-70867728950e"
 NEVER_FILLED = "1f8fad5b-d9cb-469f-a165-70867728950e"
 SOURCE = {"upload_id": UPLOAD}
 BAND = {"x": 0.0, "y": 0.8, "width": 1.0, "height": 0.2}
+WHOLE = {"x": 0.0, "y": 0.0, "width": 1.0, "height": 1.0}
 
 
 def captions(**settings: Any) -> dict[str, Any]:
     return {"source": SOURCE, "erase": {"captions": settings}}
+
+
+def icons(**settings: Any) -> dict[str, Any]:
+    return {"source": SOURCE, "erase": {"icons": settings}}
 
 
 def during(start: Any, end: Any) -> dict[str, Any]:
@@ -43,7 +48,7 @@ JOBS = [
     (job(user_data="\ud800"), 400, "InvalidRequest", "user_data"),
     # templates
     (job(template_id="no-such-template"), 404, "TemplateNotFound", "template_id"),
-    (job(template_id="ICON"), 400, "TemplateKindMismatch", "template_id"),
+    (job(template_id="ICON", erase={"captions": {}}), 400, "TemplateKindMismatch", "template_id"),
     # regions and times
     (captions(regions=[BAND] * 3), 400, "InvalidRequest", "erase.captions.regions"),
     (captions(keep=[BAND] * 3), 400, "InvalidRequest", "erase.captions.keep"),
@@ -55,6 +60,16 @@ JOBS = [
     (captions(regions=[{**BAND, "width": 0.0}]), 400, "InvalidRequest", "erase.captions.regions.0.width"),
     (captions(erase_everything=True), 400, "InvalidRequest", "erase.captions.regions"),
     (captions(erase_everything="yes"), 400, "InvalidRequest", "erase.captions.erase_everything"),
+    (captions(band="anywhere", regions=[BAND]), 400, "InvalidRequest", "erase.captions.band"),
+    (icons(regions=[BAND] * 3), 400, "InvalidRequest", "erase.icons.regions"),
+    (icons(keep=[BAND] * 3), 400, "InvalidRequest", "erase.icons.keep"),
+    (icons(erase_everything=True), 400, "InvalidRequest", "erase.icons.regions"),
+    (icons(erase_everything=True, regions=[WHOLE]), 400, "InvalidRequest", "erase.icons.regions"),
+    (icons(kinds=["radio"]), 400, "InvalidRequest", "erase.icons.kinds.0"),
+    (icons(kinds=["tv", "tv"]), 400, "InvalidRequest", "erase.icons.kinds"),
+    (icons(kinds=[]), 400, "InvalidRequest", "erase.icons.kinds"),
+    (icons(band="anywhere"), 400, "InvalidRequest", "erase.icons.band"),
+    ({"source": SOURCE, "erase": {"captions": None}}, 400, "InvalidRequest", "erase"),
     (during(20, 5), 400, "InvalidRequest", "erase.captions.regions.0.time_ranges.0"),
     (during(5, 5), 400, "InvalidRequest", "erase.captions.regions.0.time_ranges.0"),
     (during(-1, 5), 400, "InvalidRequest", "erase.captions.regions.0.time_ranges.0.start_seconds"),
@@ -70,6 +85,7 @@ JOBS = [
     (job(upscale={"bitrate_mbps": 0}), 400, "InvalidRequest", "upscale.bitrate_mbps"),
     (job(upscale={"bitrate_mbps": 101}), 400, "InvalidRequest", "upscale.bitrate_mbps"),
     (job(upscale={"bitrate_mbps": "10"}), 400, "InvalidRequest", "upscale.bitrate_mbps"),
+    (job(upscale={"quality": "best"}), 400, "InvalidRequest", "upscale.quality"),
     (job(upscale={"factor": 4}), 400, "InvalidRequest", "upscale.factor"),
     (job(preview=True), 400, "InvalidRequest", "body"),
     (job(colour="red"), 400, "InvalidRequest", "colour"),

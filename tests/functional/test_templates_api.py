@@ -11,8 +11,8 @@ import create_job
 import manage_templates
 from domain import template as templates_domain
 from domain.errors import TemplateKindMismatchError, TemplateNotFoundError
-from domain.job import EraseSettings, JobRequest, Quality
-from domain.template import IconTemplate, TemplateFilter, TemplateKind, TemplateOrder
+from domain.job import JobRequest, Quality
+from domain.template import CaptionSettings, IconSettings, IconTemplate, TemplateFilter, TemplateKind, TemplateOrder
 
 UPLOAD_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 TOP = {"x": 0.0, "y": 0.0, "width": 1.0, "height": 0.2, "time_ranges": []}
@@ -71,8 +71,9 @@ def test_a_template_is_made_read_changed_and_deleted(request_template, deploymen
 def test_a_template_without_settings_is_the_service_s_default_settings(request_template):
     caption = request_template("POST", body={"kind": "caption", "name": "A"}).body
     icon = request_template("POST", body={"kind": "icon", "name": "B"}).body
-    assert caption["settings"] == json.loads(EraseSettings().model_dump_json())
-    assert icon["settings"] == {"kinds": ["tv", "internet"], "regions": [], "quality": "normal"}
+    assert caption["settings"] == json.loads(CaptionSettings().model_dump_json())
+    assert icon["settings"] == json.loads(IconSettings().model_dump_json())
+    assert icon["settings"]["icons"]["kinds"] == ["tv", "internet"]
 
 
 @pytest.mark.parametrize(
@@ -210,9 +211,22 @@ def test_an_unknown_template_and_one_of_another_kind_are_refused_before_anything
 ):
     unknown = submit(deployment, call, recorded, template_id="no-such-template")
     assert (unknown.status, unknown.body["code"], unknown.body["field"]) == (404, "TemplateNotFound", "template_id")
-    icon = submit(deployment, call, recorded, template_id=made(kind="icon"))
-    assert (icon.status, icon.body["code"], icon.body["allowed"]) == (400, "TemplateKindMismatch", "caption")
+    for kind, erase, allowed in (("icon", {"captions": {}}, "caption"), ("caption", {"icons": {}}, "icon")):
+        other = submit(deployment, call, recorded, template_id=made(kind=kind), erase=erase)
+        assert (other.status, other.body["code"], other.body["allowed"]) == (400, "TemplateKindMismatch", allowed)
     assert deployment.executions() == []
+
+
+def test_a_template_for_icons_leaves_captions_alone_unless_the_job_names_them(deployment, call, recorded, made):
+    template_id = made(kind="icon", icons={"kinds": ["tv"], "keep": [TOP]}, quality="premium")
+    for erase in (None, {}, {"quality": "premium"}, {"icons": {}}):
+        settled = submit(deployment, call, recorded, template_id=template_id, erase=erase).body["request"]["erase"]
+        assert (settled["captions"], settled["quality"]) == (None, "premium")
+        assert (settled["icons"]["kinds"], settled["icons"]["keep"]) == (["tv"], [TOP])
+    both = {"captions": {"regions": [TOP]}, "icons": {"kinds": ["internet"]}}
+    settled = submit(deployment, call, recorded, template_id=template_id, erase=both).body["request"]["erase"]
+    assert settled["captions"]["regions"] == [TOP]
+    assert (settled["icons"]["kinds"], settled["icons"]["keep"]) == (["internet"], [TOP])
 
 
 def test_settings_that_do_not_go_together_are_refused(deployment, call, recorded, made):
@@ -229,7 +243,7 @@ def test_the_service_layer_changes_one_thing_at_a_time(deployment, made):
     template_id = made(quality="premium")
     renamed = templates.update(template_id, "default", name="New")
     assert (renamed.name, renamed.settings.quality) == ("New", Quality.PREMIUM)
-    reset = templates.update(template_id, "default", settings=EraseSettings())
+    reset = templates.update(template_id, "default", settings=CaptionSettings())
     assert (reset.name, reset.settings.quality) == ("New", Quality.NORMAL)
     with pytest.raises(TemplateKindMismatchError):
         templates.update(template_id, "default", settings=IconTemplate(kind=TemplateKind.ICON, name="x").settings)

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import ValidationError
 
-from domain.job import ALLOWED_TRANSITIONS, Job, JobRequest, JobStatus, sources_of
+from domain.job import ALLOWED_TRANSITIONS, EraseSettings, Job, JobRequest, JobStatus, sources_of
 
 UPLOAD = {"upload_id": "0f0e5c86-5c3b-4a64-9a0b-1d2f6c1f3a55"}
 
@@ -54,8 +54,26 @@ def test_the_ends_of_the_bitrate_range_are_taken(bitrate):
     assert request.upscale.bitrate_mbps == bitrate
 
 
-def test_a_job_survives_its_own_json():
-    request = JobRequest.model_validate({"source": UPLOAD, "erase": {}, "upscale": {}})
+@pytest.mark.parametrize(
+    ("erase", "captions", "icons"),
+    [
+        ({}, True, False),
+        ({"icons": None}, True, False),
+        ({"captions": {}}, True, False),
+        ({"icons": {}}, False, True),
+        ({"icons": {}, "captions": None}, False, True),
+        ({"icons": {}, "captions": {}}, True, True),
+    ],
+)
+def test_captions_are_removed_where_nothing_else_is_named(erase, captions, icons):
+    settings = EraseSettings.model_validate(erase)
+    assert (settings.captions is not None, settings.icons is not None) == (captions, icons)
+    assert EraseSettings.model_validate_json(settings.model_dump_json()) == settings
+
+
+@pytest.mark.parametrize("erase", [{}, {"icons": {"kinds": ["tv"]}}])
+def test_a_job_survives_its_own_json(erase):
+    request = JobRequest.model_validate({"source": UPLOAD, "erase": erase, "upscale": {}})
     job = Job(job_id="j", owner="default", request=request, created_at=datetime(2026, 1, 2, tzinfo=UTC))
     assert Job.model_validate_json(job.model_dump_json()) == job
     assert job.request.upscale is not None
