@@ -14,6 +14,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import av
@@ -27,7 +28,7 @@ from gpu_worker.training.doubling.benchmark import Luma, benchmark_pair
 from gpu_worker.training.doubling.benchmark import psnr as picture_psnr
 from gpu_worker.training.resize import resize_bicubic
 from gpu_worker.upscaling.upscaler import AUTOMATIC, Upscaler, open_upscaler, upscaler_names
-from gpu_worker.video.frame import Plane
+from gpu_worker.video.frame import Plane, Planes
 
 _SETS = ("Set5_HR", "Set14_HR", "BSD100_HR_001-040")
 #: x2, luma, border of 2 px; the last column is of all hundred pictures of BSD100.
@@ -82,7 +83,11 @@ class Bicubic:
     name = _BICUBIC
     scale = 2
 
-    def upscale(self, planes: tuple[Plane, Plane, Plane], _bit_depth: int) -> tuple[Plane, Plane, Plane]:
+    def begin(self, planes: Planes, bit_depth: int) -> Callable[[], Planes]:
+        """Return what will double a picture."""
+        return partial(self.upscale, planes, bit_depth)
+
+    def upscale(self, planes: Planes, _bit_depth: int) -> Planes:
         """Return the planes at twice the size."""
         y, u, v = (
             np.asarray(cv2.resize(plane, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC), dtype=np.uint8)

@@ -10,7 +10,7 @@ from domain.work_order import Segment
 from gpu_worker.stages.job import PieceFile, Progress, StageJob, true_frame_rate
 from gpu_worker.stages.lookahead import run_ahead
 from gpu_worker.video.encoders import RateTarget
-from gpu_worker.video.frame import Plane
+from gpu_worker.video.frame import Planes
 from gpu_worker.video.source import VideoFacts
 from gpu_worker.video.writer import PictureFormat, PieceWriter
 
@@ -18,7 +18,7 @@ from gpu_worker.video.writer import PictureFormat, PieceWriter
 _WAITING_PICTURES = 3
 
 #: Planes of one picture, and its pts on the source's clock.
-Picture = tuple[tuple[Plane, Plane, Plane], int]
+Picture = tuple[Planes, int]
 
 
 def picture_format(facts: VideoFacts, detection: Detection, scale: int) -> PictureFormat:

@@ -1,8 +1,10 @@
-"""Runs one part of a stage ahead of the next in a thread: decoding, changing, encoding overlap in bounded memory."""
+"""Runs the parts of a stage in threads: decoding, changing, encoding overlap in bounded memory."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Full, Queue
 from threading import Event, Thread
 from typing import TypeVar
@@ -38,6 +40,27 @@ def run_ahead(items: Iterable[_T], depth: int) -> Generator[_T]:
     finally:
         unwanted.set()
         thread.join()
+
+
+def run_abreast(tasks: Iterable[Callable[[], _T]], count: int) -> Generator[_T]:
+    """Yield the results of ``tasks`` in order while ``count`` threads work on the next ones, started in order.
+
+    One more than those is begun, so that no thread waits for whoever takes the results. An exception of a task, or of
+    their source, is raised here when its turn comes; closing this generator early drops what was not started.
+    """
+    with ThreadPoolExecutor(count) as pool:
+        begun: deque[Future[_T]] = deque()
+        try:
+            for task in tasks:
+                begun.append(pool.submit(task))
+                if len(begun) > count:
+                    yield begun.popleft().result()
+            while begun:
+                yield begun.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+            if isinstance(tasks, Generator):
+                tasks.close()
 
 
 def _produce(items: Iterator[_T], queue: Queue[_T | _End], unwanted: Event) -> None:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from functools import partial
 
 from domain.job import Stage
 from domain.work_order import Segment
 from gpu_worker.stages.encoding import Picture, counted, encode_piece, picture_format
 from gpu_worker.stages.job import EraseRecord, Progress, StageJob, UpscaleRecord
-from gpu_worker.stages.lookahead import run_ahead
+from gpu_worker.stages.lookahead import run_abreast, run_ahead
 from gpu_worker.upscaling.upscaler import Upscaler, open_upscaler
 from gpu_worker.video.encoders import RateTarget
 from gpu_worker.video.fields import deinterlace
-from gpu_worker.video.frame import Frame
+from gpu_worker.video.frame import Frame, Planes
 from gpu_worker.video.patches import PatchStream, patched
 from gpu_worker.video.reader import FrameReader
 from gpu_worker.video.source import VideoFacts, probe_video
 
 _DECODED_AHEAD = 4
+#: Pictures that go through the network at once. While the threads of one wait for each other at the end of a layer,
+#: those of the other use the cores; on a GPU, one is brought there while the other is worked on.
+_ABREAST = 2
 _PIECE_NAME = "upscaled.mp4"
 
 
@@ -41,7 +46,7 @@ def upscale_segment(job: StageJob, index: int) -> None:
     piece, count = encode_piece(
         job,
         segment,
-        counted(_enlarged(run_ahead(frames, _DECODED_AHEAD), upscaler), progress),
+        counted(run_abreast(_tasks(run_ahead(frames, _DECODED_AHEAD), upscaler), _ABREAST), progress),
         (picture_format(facts, detection, upscaler.scale), RateTarget(job.order.upscale.bitrate_mbps)),
         _PIECE_NAME,
     )
@@ -76,6 +81,12 @@ def _clean_frames(job: StageJob, segment: Segment, reader: FrameReader, facts: V
     return frames
 
 
-def _enlarged(frames: Iterable[Frame], upscaler: Upscaler) -> Iterator[Picture]:
-    for frame in frames:
-        yield upscaler.upscale((frame.y, frame.u, frame.v), frame.bit_depth), frame.pts
+def _tasks(frames: Generator[Frame], upscaler: Upscaler) -> Generator[Callable[[], Picture]]:
+    """Yield the work on each frame, as ``run_abreast`` takes it; ends the decoder however it ends itself."""
+    with closing(frames):
+        for frame in frames:
+            yield partial(_picture, upscaler.begin((frame.y, frame.u, frame.v), frame.bit_depth), frame.pts)
+
+
+def _picture(double: Callable[[], Planes], pts: int) -> Picture:
+    return double(), pts

@@ -5,13 +5,15 @@ C. E. Duchon, "Lanczos Filtering in One and Two Dimensions", 1979; kernel suppor
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import ClassVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_worker.video.frame import Plane
+from gpu_worker.video.frame import Plane, Planes
 
 _SUPPORT = 3
 #: Where the two new samples of a doubled axis lie, in old samples from the one that they replace.
@@ -27,8 +29,12 @@ class LanczosUpscaler:
     name: ClassVar[str] = "lanczos"
     scale: ClassVar[int] = 2
 
-    def upscale(self, planes: tuple[Plane, Plane, Plane], bit_depth: int) -> tuple[Plane, Plane, Plane]:
-        """Return planes of twice the size; see ``Upscaler``."""
+    def begin(self, planes: Planes, bit_depth: int) -> Callable[[], Planes]:
+        """Return what will double a picture; see ``Upscaler``."""
+        return partial(self.upscale, planes, bit_depth)
+
+    def upscale(self, planes: Planes, bit_depth: int) -> Planes:
+        """Double a picture now; see ``Upscaler``."""
         y, u, v = planes
         return _doubled(y, _CENTRED_PHASES, bit_depth), *double_chroma(u, v, y.shape, bit_depth)
 

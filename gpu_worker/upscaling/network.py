@@ -6,6 +6,7 @@ Colour carries little detail in 4:2:0; a network for it would cost half as much 
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from gpu_worker.inference.session import DeviceMemoryError
 from gpu_worker.upscaling.lanczos import double_chroma
 from gpu_worker.upscaling.tiles import plan_tiles
-from gpu_worker.video.frame import Plane
+from gpu_worker.video.frame import Plane, Planes
 from gpu_worker.video.rect import Rect
 
 #: Pixels of a picture that go through the network at once; at 64 channels a layer of them has 128 MB.
@@ -46,7 +47,7 @@ class NetworkUpscaler:
 
     Args:
         name: stands in the result and the report.
-        run: takes luma (1, 1, H, W), 0-1, and returns (1, 1, 2H, 2W).
+        run: takes luma (1, 1, H, W), 0-1, and returns (1, 1, 2H, 2W); may be called from several threads at once.
         facts: of the network behind ``run``.
         tile_pixels: how much of a picture goes through the network at once.
     """
@@ -65,47 +66,68 @@ class NetworkUpscaler:
         self._run = run
         self._facts = facts
         self._tile_pixels = tile_pixels
-        self._last: tuple[Plane, Plane] | None = None
+        self._last: tuple[Plane, Future[Plane]] | None = None
 
-    def upscale(self, planes: tuple[Plane, Plane, Plane], bit_depth: int) -> tuple[Plane, Plane, Plane]:
-        """Return planes of twice the size; see ``Upscaler``.
+    def begin(self, planes: Planes, bit_depth: int) -> Callable[[], Planes]:
+        """Return what will double a picture; see ``Upscaler``.
+
+        What is returned raises DeviceMemoryError when even a small tile does not fit.
+        """
+        y, u, v = planes
+        last, promise = self._last, Future[Plane]()
+        self._last = (y, promise)
+
+        def double() -> Planes:
+            nonlocal last
+            try:
+                promise.set_result(self._doubled(y, bit_depth, last))
+            except BaseException as error:
+                promise.set_exception(error)
+                raise
+            finally:
+                last = None  # else each picture would hold on to all before it
+            return promise.result(), *double_chroma(u, v, y.shape, bit_depth)
+
+        return double
+
+    def upscale(self, planes: Planes, bit_depth: int) -> Planes:
+        """Double a picture now; see ``Upscaler``.
 
         Raises:
             DeviceMemoryError: when even a small tile does not fit.
         """
-        y, u, v = planes
-        doubled = self._doubled(y, bit_depth)
-        self._last = (y, doubled)
-        return doubled, *double_chroma(u, v, y.shape, bit_depth)
+        return self.begin(planes, bit_depth)()
 
-    def _doubled(self, y: Plane, bit_depth: int) -> Plane:
+    def _doubled(self, y: Plane, bit_depth: int, last: tuple[Plane, Future[Plane]] | None) -> Plane:
         whole = Rect(0, 0, y.shape[1], y.shape[0])
-        if self._last is None or self._last[0].shape != y.shape or self._last[0].dtype != y.dtype:
+        if last is None or last[0].shape != y.shape or last[0].dtype != y.dtype:
             return self._doubled_areas(y, np.empty((2 * y.shape[0], 2 * y.shape[1]), y.dtype), whole, bit_depth)
-        last, doubled = self._last
-        changed = _changed_area(last, y)
+        before, doubled_before = last
+        changed = _changed_area(before, y)
         if changed is None:
-            return doubled
+            return doubled_before.result()
         touched = changed.grow(self._facts.reach, whole)
         if touched.grow(self._facts.reach, whole).area > _MOSTLY * whole.area:
-            return self._doubled_areas(y, np.empty_like(doubled), whole, bit_depth)
+            return self._doubled_areas(y, np.empty((2 * y.shape[0], 2 * y.shape[1]), y.dtype), whole, bit_depth)
         # The encoder may still be reading the last picture: never write into it.
-        return self._doubled_areas(y, doubled.copy(), touched, bit_depth)
+        return self._doubled_areas(y, doubled_before.result().copy(), touched, bit_depth)
 
     def _doubled_areas(self, y: Plane, into: Plane, wanted: Rect, bit_depth: int) -> Plane:
         """Double the ``wanted`` part of a picture into its place, halving the tiles until they fit."""
         while True:
+            pixels = self._tile_pixels
             try:
-                for tile in plan_tiles(wanted, self._tile_pixels):
-                    into[tile.enlarged(self.scale).slices] = self._doubled_tile(y, tile, bit_depth)
+                for tile in plan_tiles(wanted, pixels):
+                    self._double_tile(y, tile, bit_depth, into[tile.enlarged(self.scale).slices])
             except DeviceMemoryError:
-                if self._tile_pixels <= _SMALLEST_TILE_PIXELS:
+                if pixels <= _SMALLEST_TILE_PIXELS:
                     raise
-                self._tile_pixels //= 2
+                # Two pictures may run out of memory at the same time: that is one reason to halve, not two.
+                self._tile_pixels = min(self._tile_pixels, pixels // 2)
             else:
                 return into
 
-    def _doubled_tile(self, y: Plane, tile: Rect, bit_depth: int) -> Plane:
+    def _double_tile(self, y: Plane, tile: Rect, bit_depth: int, into: Plane) -> None:
         multiple = self._facts.size_multiple
         whole = Rect(0, 0, y.shape[1], y.shape[0])
         seen = tile.grow(self._facts.reach, whole).aligned(multiple).meet(whole)
@@ -117,10 +139,10 @@ class NetworkUpscaler:
             cut = _padded(cut, below, right)
         result = self._run((cut.astype(np.float32) / white)[None, None])[0, 0]
         top, left = 2 * (tile.y0 - seen.y0), 2 * (tile.x0 - seen.x0)
-        inner = result[top : top + 2 * tile.height, left : left + 2 * tile.width]
-        scaled: FloatPlane = np.rint(inner * white)
-        np.clip(scaled, 0, white, out=scaled)
-        return scaled.astype(np.uint8) if y.dtype == np.uint8 else scaled.astype(np.uint16)
+        inner = result[top : top + into.shape[0], left : left + into.shape[1]]
+        scaled: FloatPlane = inner * white
+        np.rint(scaled, out=scaled)
+        np.clip(scaled, 0, white, out=into, casting="unsafe")
 
 
 def _changed_area(last: Plane, now: Plane) -> Rect | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -11,7 +12,7 @@ from gpu_worker.inference.session import Device, open_file, open_session
 from gpu_worker.upscaling.lanczos import LanczosUpscaler
 from gpu_worker.upscaling.network import NetworkFacts, NetworkUpscaler
 from gpu_worker.upscaling.network_check import check_network
-from gpu_worker.video.frame import Plane
+from gpu_worker.video.frame import Planes
 
 #: The best that the device runs in a bearable time.
 AUTOMATIC = "auto"
@@ -34,11 +35,17 @@ class Upscaler(Protocol):
         """Factor per side."""
         ...
 
-    def upscale(self, planes: tuple[Plane, Plane, Plane], bit_depth: int) -> tuple[Plane, Plane, Plane]:
-        """Return y (s*H, s*W) and u, v (ceil(s*H/2), ceil(s*W/2)) for 4:2:0 planes of an H x W picture, same dtype.
+    def begin(self, planes: Planes, bit_depth: int) -> Callable[[], Planes]:
+        """Take the next picture, 4:2:0 planes of H x W; what is returned does the work, in any thread, once.
 
+        It gives y (s*H, s*W) and u, v (ceil(s*H/2), ceil(s*W/2)), same dtype. The work on several pictures may go on at
+        once, but is to be started in their order, and none left out: one may wait for the result of the one before.
         Neither what is passed nor what was returned is ever written to.
         """
+        ...
+
+    def upscale(self, planes: Planes, bit_depth: int) -> Planes:
+        """Take the next picture and do its work now."""
         ...
 
 

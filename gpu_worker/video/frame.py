@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: One plane of a picture, (height, width).
 Plane = NDArray[np.uint8] | NDArray[np.uint16]
+#: Luma y (H, W), and u and v (ceil(H/2), ceil(W/2)) of one 4:2:0 picture, of one dtype.
+Planes = tuple[Plane, Plane, Plane]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

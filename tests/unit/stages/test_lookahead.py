@@ -1,13 +1,13 @@
-"""Items arrive in order, errors arrive where the items are used, and an early end stops the thread."""
+"""Items arrive in order, errors arrive where the items are used, and an early end stops the threads."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from gpu_worker.stages.lookahead import run_ahead
+from gpu_worker.stages.lookahead import run_abreast, run_ahead
 
 
 def test_items_keep_their_order() -> None:
@@ -53,5 +53,56 @@ def test_an_early_end_closes_the_source_and_leaves_no_thread() -> None:
     ahead = run_ahead(items(), 2)
     next(ahead)
     ahead.close()
+    assert closed == [True]
+    assert set(threading.enumerate()) <= before
+
+
+def test_results_keep_the_order_of_their_tasks_however_long_each_takes() -> None:
+    second_is_done = threading.Event()
+
+    def first() -> int:
+        assert second_is_done.wait(5)
+        return 1
+
+    def second() -> int:
+        second_is_done.set()
+        return 2
+
+    assert list(run_abreast([first, second, lambda: 3], 2)) == [1, 2, 3]
+
+
+def test_no_more_than_one_beyond_the_threads_is_begun() -> None:
+    begun = []
+
+    def tasks() -> Iterator[Callable[[], int]]:
+        for number in range(100):
+            begun.append(number)
+            yield lambda: 0
+
+    results = run_abreast(tasks(), 2)
+    next(results)
+    assert len(begun) == 3
+    results.close()
+
+
+def test_a_failed_task_is_raised_in_its_turn_and_ends_all() -> None:
+    closed = []
+
+    def fail() -> int:
+        raise ValueError("no memory")
+
+    def tasks() -> Iterator[Callable[[], int]]:
+        try:
+            yield lambda: 1
+            yield fail
+            yield from [lambda: 3] * 100
+        finally:
+            closed.append(True)
+
+    before = set(threading.enumerate())
+    results = run_abreast(tasks(), 2)
+    assert next(results) == 1
+    with pytest.raises(ValueError, match="no memory"):
+        list(results)
     assert closed == [True]
     assert set(threading.enumerate()) <= before

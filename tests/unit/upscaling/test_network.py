@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -100,6 +102,29 @@ def test_only_what_changed_is_computed_and_the_result_is_the_same(session, facts
     assert run.pixels - spent < 0.05 * 200 * 300
     assert np.array_equal(after[0], fresh[0])
     assert np.array_equal(before[0], kept)
+
+
+def test_pictures_that_are_doubled_at_once_come_out_as_one_by_one(session, facts):
+    """Repeated, partly changed and wholly changed pictures, each begun before the one before it is done."""
+    first = picture(200, 300)
+    moved = (first[0].copy(), first[1], first[2])
+    moved[0][90:110, 40:60] = 7
+    film = [first, first, moved, moved, picture(200, 300, seed=1), first]
+    one_by_one = NetworkUpscaler("own", session.run, facts)
+    expected = [one_by_one.upscale(planes, 8)[0] for planes in film]
+    upscaler = NetworkUpscaler("own", session.run, facts)
+    with ThreadPoolExecutor(3) as pool:
+        results = [pool.submit(upscaler.begin(planes, 8)) for planes in film]
+        for result, wanted in zip(results, expected, strict=True):
+            assert np.array_equal(result.result(10)[0], wanted)
+
+
+def test_a_picture_that_waits_for_one_that_failed_fails_as_well(facts):
+    upscaler = NetworkUpscaler("own", Counting(None, limit=10), facts)
+    works = [upscaler.begin(picture(64, 64), 8) for _ in range(2)]
+    for work in works:
+        with pytest.raises(DeviceMemoryError):
+            work()
 
 
 def test_memory_that_runs_out_halves_the_tiles(session, facts):
