@@ -13,7 +13,7 @@ from domain.regions import CAPTION_BAND, WHOLE_FRAME, Region
 from gpu_worker.captions.band import Band, Picture
 from gpu_worker.captions.detector import TextDetector
 from gpu_worker.captions.joining import Caption, covering, joined, to_event, trimmed
-from gpu_worker.captions.mask import codec_halo, line_mask, median_picture
+from gpu_worker.captions.mask import line_mask, median_picture
 from gpu_worker.captions.plate import (
     MAX_OPACITY,
     FoundPlate,
@@ -27,6 +27,7 @@ from gpu_worker.captions.selection import is_laid_over, of_the_caption_bands
 from gpu_worker.captions.timeline import Moment, Timeline, TrackedLine
 from gpu_worker.inference.session import Device, open_session
 from gpu_worker.video.frame import Frame
+from gpu_worker.video.halo import codec_halo
 from gpu_worker.video.rect import Rect
 
 DETECTION_MODEL = "ppocr-v6-det-small"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,14 +11,11 @@ from numpy.typing import NDArray
 
 from gpu_worker.captions.band import Picture
 from gpu_worker.captions.detector import TextDetector
+from gpu_worker.video.halo import MIN_HALO, codec_halo
 from gpu_worker.video.rect import Rect
 
 #: Text of this height in pixels is what the detection network separates best from its background.
 _COMFORTABLE_LINE_HEIGHT = 32
-#: Ringing that H.264 leaves around strokes reaches 2-3 px at 360 lines and grows with the picture; an upright
-#: picture of 1920 lines is coded no coarser than the same one lying.
-_HALO_SHARE = 2.5 / 360
-_MIN_HALO = 2
 _TEXT_PROBABILITY = 0.3
 #: Outlines and shadows are at most this share of the line's height wide.
 _MAX_OUTLINE_SHARE = 0.12
@@ -59,11 +55,6 @@ def median_picture(samples: tuple[Picture, ...]) -> Picture:
     )
 
 
-def codec_halo(shorter_side: int) -> int:
-    """Return how many pixels around a stroke its codec rings, given the frame's shorter side in pixels."""
-    return max(_MIN_HALO, math.ceil(_HALO_SHARE * shorter_side))
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class LineMask:
     """What a line of text covers, (h, w), 0 or 255, and its ``ink``: the letters and what rings around them.
@@ -101,9 +92,9 @@ def line_mask(
     glow = max((_changed_reach(change, distance, line, reach) for change in changes), default=0)
     shade = max(glow, _shade_reach(median.y, distance, line, reach))
     # A shade's edge is soft: what rings there is too faint to see.
-    reach = max(reach, shade + _MIN_HALO)
+    reach = max(reach, shade + MIN_HALO)
     covered = np.where(distance <= reach, 255, 0).astype(np.uint8)
-    return LineMask(covered, distance <= halo, reach, glow + _MIN_HALO if glow else 0)
+    return LineMask(covered, distance <= halo, reach, glow + MIN_HALO if glow else 0)
 
 
 def _glyphs(median: Picture, line: Rect, detector: TextDetector) -> NDArray[np.bool_]:
