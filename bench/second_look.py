@@ -28,16 +28,17 @@ from gpu_worker.captions.detector import TextDetector
 from gpu_worker.captions.finder import DETECTION_MODEL
 from gpu_worker.fill.eraser import erase
 from gpu_worker.fill.lane import LEND_FRAMES
+from gpu_worker.fill.overlays import overlays_of
 from gpu_worker.fill.second_look import Shown, Verdict
 from gpu_worker.inference.session import open_session
-from gpu_worker.review.judge import CaptionJudge
+from gpu_worker.review.judge import Judge
 from gpu_worker.video.frame import Frame, Patch
 from gpu_worker.video.masks import decode_mask, encode_mask
 from gpu_worker.video.patches import apply_patches
 
 #: A letter of twelve that the mask has missed.
 _MISSED_SHARE = 12
-_FIGURES = ("residual_text", "ghost_levels", "seam", "flicker")
+_FIGURES = ("residual", "ghost_levels", "seam", "flicker")
 
 
 def smaller(event: CaptionEvent, pixels: int) -> CaptionEvent:
@@ -56,7 +57,7 @@ def with_missed_letter(event: CaptionEvent) -> CaptionEvent:
 
 
 def _filled(clip: CaptionedClip, detection: Detection, events: tuple[CaptionEvent, ...]) -> list[Frame]:
-    return [apply_patches(*pair) for pair in erase(clip.captioned, events, detection.shots)]
+    return [apply_patches(*pair) for pair in erase(clip.captioned, overlays_of(events), detection.shots)]
 
 
 def _spoilt(
@@ -102,29 +103,30 @@ def versions(clip: CaptionedClip, detection: Detection) -> dict[str, tuple[Seque
 
 
 def verdicts(
-    judge: CaptionJudge,
+    judge: Judge,
     clip: CaptionedClip,
     detection: Detection,
     version: tuple[Sequence[Frame], Sequence[CaptionEvent]],
 ) -> list[Verdict]:
     """Return the verdict on each caption, in the shot in which it begins."""
     frames, events = version
+    overlays = overlays_of(events)
     whole = Box(x0=0, y0=0, x1=frames[0].width, y1=frames[0].height)
     found = []
-    for event in events:
-        shot = next(shot for shot in detection.shots if shot.start_frame <= event.start_frame < shot.end_frame)
-        life = range(event.start_frame, min(event.end_frame, shot.end_frame))
+    for overlay in overlays:
+        shot = next(shot for shot in detection.shots if shot.start_frame <= overlay.start_frame < shot.end_frame)
+        life = range(overlay.start_frame, min(overlay.end_frame, shot.end_frame))
         around = range(max(shot.start_frame, life.start - LEND_FRAMES), min(shot.end_frame, life.stop + LEND_FRAMES))
-        free = [n for n in around if not any(other.start_frame <= n < other.end_frame for other in events)]
+        free = [n for n in around if not any(other.is_on(n) for other in overlays)]
         shown = Shown(
-            event,
+            overlay,
             [clip.captioned[number] for number in life],
             [Patch(whole, frames[number].y, frames[number].u, frames[number].v) for number in life],
             [clip.captioned[number] for number in free],
             [
                 other
-                for other in events
-                if other.index != event.index and other.start_frame < life.stop and life.start < other.end_frame
+                for other in overlays
+                if other.number != overlay.number and other.start_frame < life.stop and life.start < other.end_frame
             ],
         )
         found.append(judge.judge(shown))
@@ -151,7 +153,7 @@ def main() -> None:
     options = parser.parse_args()
     if not options.clips.is_dir():
         parser.error(f"there are no clean clips at {options.clips}")
-    judge = CaptionJudge(TextDetector(open_session(DETECTION_MODEL)))
+    judge = Judge(TextDetector(open_session(DETECTION_MODEL)))
     found: dict[str, list[Verdict]] = {}
     for number, case in chosen(options.only, quick=options.quick):
         with tempfile.TemporaryDirectory(prefix="second-look-") as folder:

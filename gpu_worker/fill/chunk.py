@@ -1,4 +1,4 @@
-"""Fills the captions of one window over a run of neighbouring frames of one shot."""
+"""Fills what is covered in one window over a run of neighbouring frames of one shot."""
 
 from __future__ import annotations
 
@@ -46,14 +46,29 @@ FloatPlane = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Shine:
+    """How little is known of what shines through veils: variances in 8-bit levels squared, infinite without a veil.
+
+    ``luma`` (h, w) is for the plane y, ``chroma`` (ceil(h/2), ceil(w/2)) for u and v.
+    """
+
+    luma: FloatPlane
+    chroma: FloatPlane
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Surroundings:
-    """The planes of one frame inside a window's surroundings, as in the frame, and what is covered there."""
+    """The planes of one frame inside a window's surroundings, as in the frame, and what is covered there.
+
+    With ``shine``, veils have been taken off the planes: where it is finite, they show what was worked out.
+    """
 
     y: Plane
     u: Plane
     v: Plane
     bit_depth: int
     occlusion: Occlusion
+    shine: Shine | None = None
 
     @property
     def planes(self) -> tuple[Plane, Plane, Plane]:
@@ -73,17 +88,24 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Filled:
-    """One frame's surroundings without captions.
+    """One frame's surroundings without what covered them.
 
-    ``revealed`` (h, w) is false for covered pixels that no other frame shows, which were filled from beside.
-    ``confidence``, of each of the occlusion's ``indices``, is the share of other frames in the pixel, 0-1. ``grain`` is
-    the variance, in 8-bit levels squared, by which two frames differ where they show the same: film grain and codec.
+    ``revealed`` (h, w) is false for covered pixels that no other frame shows. Of those, ``shone_through`` (h, w) could
+    be worked out from what came through a veil, and the rest was filled from beside; None where there is no veil.
+    ``confidence``, of each of the occlusion's ``indices``, is the share in the pixel of what was seen, 0-1. ``grain``
+    is the variance, in 8-bit levels squared, by which two frames differ where they show the same: film grain and codec.
     """
 
     surroundings: Surroundings
     revealed: NDArray[np.bool_]
     confidence: FloatPlane
     grain: float = 0.0
+    shone_through: NDArray[np.bool_] | None = None
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Pixels (h, w) that were not made up from beside."""
+        return self.revealed if self.shone_through is None else self.revealed | self.shone_through
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -182,16 +204,41 @@ def _blend(
         both, _ = _corrected(sources, chroma, [frame.u, frame.v], stacks[1:])
         for number, of_plane in enumerate(both, 1):
             samples[number].append(_Samples(of_plane, weights[chroma.place]))
+    bases = [_Base.of(spatial_doubt, frame.shine, points) for points in (luma, chroma)]
     planes = [
-        _mixed(plane, chroma if number else luma, samples[number], spatial_doubt)
+        _mixed(plane, chroma if number else luma, samples[number], bases[min(number, 1)])
         for number, plane in enumerate(frame.planes)
     ]
-    revealed = np.ones(occlusion.mask.shape, dtype=bool)
-    revealed.reshape(-1)[occlusion.indices] = found | ~occlusion.covered
     filled = Surroundings(planes[0], planes[1], planes[2], frame.bit_depth, occlusion)
     shown = sum((sample.weights for sample in samples[0]), np.zeros_like(spatial_doubt))
-    confidence = np.asarray(shown / (shown + 1 / spatial_doubt), dtype=np.float32)
-    return Filled(filled, revealed, confidence, min(grain, default=0.0))
+    told = np.where(bases[0].shines, 1 / bases[0].doubt, 0)
+    # Where a veil tells more than other frames do, the pixel counts as worked out.
+    by_veil = bases[0].shines & occlusion.covered & (~found | (told > shown))
+    revealed, shone_through = np.ones(occlusion.mask.shape, dtype=bool), None
+    revealed.reshape(-1)[occlusion.indices] = (found & ~by_veil) | ~occlusion.covered
+    if frame.shine is not None:
+        shone_through = np.zeros(occlusion.mask.shape, dtype=bool)
+        shone_through.reshape(-1)[occlusion.indices] = by_veil
+    confidence = np.asarray((shown + told) / (shown + told + 1 / spatial_doubt), dtype=np.float32)
+    return Filled(filled, revealed, confidence, min(grain, default=0.0), shone_through)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Base:
+    """What is known of one plane's points without other frames: the variance, and whether it comes through a veil."""
+
+    doubt: FloatPlane
+    shines: NDArray[np.bool_]
+
+    @staticmethod
+    def of(spatial_doubt: FloatPlane, shine: Shine | None, points: Points) -> _Base:
+        """Return it for a plane's points; ``spatial_doubt`` is that of luma points filled from beside."""
+        doubt = spatial_doubt[points.place]
+        if shine is None:
+            return _Base(doubt, np.zeros(doubt.shape, dtype=bool))
+        through = (shine.luma if points.step == 1 else shine.chroma)[points.crop].reshape(-1)[points.flat]
+        shines = np.isfinite(through)
+        return _Base(np.where(shines, through, doubt).astype(np.float32), shines)
 
 
 def _grain(error: FloatPlane, found: NDArray[np.bool_]) -> float:
@@ -311,10 +358,12 @@ def _layers(sums: Sequence[NDArray[np.float64] | NDArray[np.intp]], cells: tuple
     return np.asarray(cv2.merge([each.astype(np.float32).reshape(cells) for each in sums]), dtype=np.float32)
 
 
-def _mixed(plane: Plane, points: Points, samples: list[_Samples], spatial_doubt: FloatPlane) -> Plane:
+def _mixed(plane: Plane, points: Points, samples: list[_Samples], base: _Base) -> Plane:
     """Return the plane with covered points replaced by the mean of all candidates, weighted by inverse variance."""
-    smooth = fill_smoothly(plane[points.crop].astype(np.float32), points.mask).reshape(-1)[points.flat]
-    weight = 1 / spatial_doubt[points.place]
+    hole = points.mask.copy()
+    hole.reshape(-1)[points.flat[base.shines]] = False
+    smooth = fill_smoothly(plane[points.crop].astype(np.float32), hole).reshape(-1)[points.flat]
+    weight = 1 / base.doubt
     total = smooth * weight
     for sample in samples:
         total += sample.values * sample.weights

@@ -1,4 +1,4 @@
-"""Removes captions from a stream of frames: same frames, same order, and the patches that replace what was covered."""
+"""Removes overlays from a stream of frames: same frames, same order, and the patches that replace what was covered."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from domain.detection import CaptionEvent, Shot
+from domain.detection import Shot
 from domain.job import Quality
 from gpu_worker.fill.lane import LEND_FRAMES, Done, Lane, Method, fill_lane, open_lane
 from gpu_worker.fill.learned import LearnedFill
+from gpu_worker.fill.overlays import Overlay, Subject, SubjectKind
 from gpu_worker.fill.redo import Chunk, review
-from gpu_worker.fill.second_look import CaptionFill, SecondLook
+from gpu_worker.fill.second_look import OverlayFill, SecondLook
 from gpu_worker.fill.windows import Window, plan_windows
 from gpu_worker.inference.session import core_count
 from gpu_worker.video.frame import Frame, Patch
@@ -30,7 +31,7 @@ _MIN_WINDOW_FRAMES = 12
 _PLANE_BYTES = 4.5
 _MOTION_BYTES = 2.25
 _MOTION_BYTES_THOROUGH = 9
-#: Per pixel of a caption's box and each estimate: where it comes from, in the frames behind it.
+#: Per pixel of a window's box and each estimate: where it comes from, in the frames behind it.
 _TRAIL_BYTES = 14
 _METHODS = {Quality.NORMAL: Method.NORMAL, Quality.PREMIUM: Method.PREMIUM}
 
@@ -39,8 +40,8 @@ _METHODS = {Quality.NORMAL: Method.NORMAL, Quality.PREMIUM: Method.PREMIUM}
 class EraseReport:
     """What the fill did; complete once the iterator is exhausted. Pixels are luma pixels, summed over frames.
 
-    ``pixels_seen_through`` lay behind translucent plates and were worked out from what came through; they are not among
-    the masked. ``captions`` are by the events' index. ``outside_difference`` is the largest change, in levels, of a
+    ``pixels_seen_through`` lay behind veils and were worked out from what came through; they are not among the masked.
+    ``fills`` tell the same of each caption and icon. ``outside_difference`` is the largest change, in levels, of a
     sample that no mask covers; ``review_seconds`` is the part of ``seconds`` that the second look took, refilling
     included.
     """
@@ -53,7 +54,11 @@ class EraseReport:
     outside_difference: int = 0
     seconds: float = 0.0
     review_seconds: float = 0.0
-    captions: dict[int, CaptionFill] = field(default_factory=dict)
+    fills: dict[Subject, OverlayFill] = field(default_factory=dict)
+
+    def of(self, kind: SubjectKind) -> dict[int, OverlayFill]:
+        """Return what became of all captions, or of all icons, by their index."""
+        return {subject.index: fill for subject, fill in sorted(self.fills.items()) if subject.kind is kind}
 
     @property
     def pixels_from_beside(self) -> int:
@@ -68,7 +73,7 @@ class EraseReport:
 
 def erase(
     frames: Iterable[Frame],
-    events: tuple[CaptionEvent, ...],
+    overlays: tuple[Overlay, ...],
     shots: tuple[Shot, ...],
     quality: Quality = Quality.NORMAL,
     *,
@@ -77,24 +82,21 @@ def erase(
     second_look: SecondLook | None = None,
     learned: LearnedFill | None = None,
 ) -> Iterator[tuple[Frame, tuple[Patch, ...]]]:
-    """Yield every frame with its patches, one per window that has a caption on screen.
+    """Yield every frame with its patches, one per window that has an overlay on screen.
 
     Memory is bounded: at most ``window_frames + LEND_FRAMES`` frames and their motion are held at a time. Luma outside
-    the captions' masks is bit-identical to the frame's, and so is chroma more than ``CHROMA_BLEED`` samples away from
+    the overlays' masks is bit-identical to the frame's, and so is chroma more than ``CHROMA_BLEED`` samples away from
     them. No pixel comes from another shot.
 
     Args:
         frames: consecutive frames of the video or of a piece of it; ``Frame.index`` counts from the video's first.
-        events: captions, with masks.
+        overlays: what is to go; their numbers differ.
         shots: hard cuts are walls; frames outside all shots belong to none.
         quality: Premium looks twice: motion is estimated once more on the first result, and both estimates are used.
         report: is filled in while frames pass.
         window_frames: frames looked at together; by default as many as fit into half a gigabyte, at most 128.
-        second_look: judges each caption's result; what fails is filled again, at most twice, and the better one stays.
+        second_look: judges each overlay's result; what fails is filled again, at most twice, and the better one stays.
         learned: repaints in Premium what no frame reveals; without it that is filled from beside.
-
-    Raises:
-        ValueError: when an event's mask cannot be decoded.
     """
     report = report if report is not None else EraseReport()
     stream = _Stream(iter(frames))
@@ -103,8 +105,8 @@ def erase(
         return
     with ThreadPoolExecutor(core_count()) as pool:
         lanes = [
-            open_lane(Window(box, events, first.width, first.height), _METHODS[quality], pool, learned)
-            for box in plan_windows(events, first.width, first.height, second_look.growth if second_look else 0)
+            open_lane(Window(box, overlays, first.width, first.height), _METHODS[quality], pool, learned)
+            for box in plan_windows(overlays, first.width, first.height, second_look.growth if second_look else 0)
         ]
         length = window_frames or _affordable_frames(first, lanes, quality)
         starts = sorted(shot.start_frame for shot in shots)
@@ -123,7 +125,7 @@ def erase(
             _return_freed_memory()
             window = stream.look(min(length, _active_frames(frame.index, length, lanes) + LEND_FRAMES), wall)
             active = _active_frames(frame.index, len(window), lanes)
-            # A caption that does not end within the window is done by halves: the other half shows what is to come.
+            # An overlay that does not end within the window is done by halves: the other half shows what is to come.
             core = window[: active if active < length else max(1, length // 2)]
             results = []
             for lane in lanes:
@@ -131,7 +133,7 @@ def erase(
                 done = fill_lane(lane, before, window, range(len(core)))
                 if second_look is not None:
                     looked = time.perf_counter()
-                    review(lane, Chunk(before, window, carried), done, (events, second_look), report.captions)
+                    review(lane, Chunk(before, window, carried), done, (overlays, second_look), report.fills)
                     report.review_seconds += time.perf_counter() - looked
                 results.append(done)
             _count(report, results)
@@ -188,7 +190,7 @@ def _affordable_frames(frame: Frame, lanes: list[Lane], quality: Quality) -> int
 
 
 def _active_frames(first_index: int, limit: int, lanes: list[Lane]) -> int:
-    """Return for how many frames on end, up to ``limit``, a caption is on screen."""
+    """Return for how many frames on end, up to ``limit``, an overlay is on screen."""
     for count in range(limit):
         if not any(lane.window.is_active(first_index + count) for lane in lanes):
             return count
@@ -199,14 +201,11 @@ def _count(report: EraseReport, results: list[dict[int, Done]]) -> None:
     """Add what was done to the report."""
     for result in results:
         for done in result.values():
-            masked, revealed = done.pixels
-            report.pixels_masked += masked
-            report.pixels_from_frames += revealed
-            report.pixels_seen_through += done.pixels_seen_through
-            for index, (of_caption, revealed_of_caption, seen_through) in done.pixels_of.items():
-                caption = report.captions.setdefault(index, CaptionFill())
-                caption.frames += 1
-                caption.pixels_masked += of_caption
-                caption.pixels_from_frames += revealed_of_caption
-                caption.pixels_seen_through += seen_through
+            report.pixels_masked += done.pixels.masked
+            report.pixels_from_frames += done.pixels.revealed
+            report.pixels_seen_through += done.pixels.seen_through
+            for subject, pixels in done.pixels_of.items():
+                fill = report.fills.setdefault(subject, OverlayFill())
+                fill.frames += 1
+                fill.pixels += pixels
             report.outside_difference = max(report.outside_difference, done.outside_difference)

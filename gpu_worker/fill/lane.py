@@ -15,13 +15,15 @@ from gpu_worker.fill.chunk import Filled, Surroundings, fill_chunk
 from gpu_worker.fill.grain import with_grain
 from gpu_worker.fill.learned import LearnedFill
 from gpu_worker.fill.motion import MotionEstimator, PairMotion, View
-from gpu_worker.fill.plate import leaves_no_edge, plate_pixels, seen_through
+from gpu_worker.fill.overlays import Subject
+from gpu_worker.fill.veil import Planes, Shade, leaves_no_edge, seen_through
 from gpu_worker.fill.windows import Occlusion, Window, shrunk
-from gpu_worker.video.frame import Frame, Patch, Plane
+from gpu_worker.video.frame import Frame, Patch
+from gpu_worker.video.masks import Mask
 
-#: Frames without caption on each side of a caption that lend their pixels: one shows all, a few outvote its noise.
+#: Frames on each side of an overlay's life that lend their pixels: one shows all, a few outvote its noise.
 LEND_FRAMES = 3
-#: Frames by which it is decided what is done about a plate.
+#: Frames by which it is decided what is done about a veil.
 _JUDGED_FRAMES = 4
 
 
@@ -33,21 +35,35 @@ class Method(Enum):
     BESIDE = auto()
 
 
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """How many luma pixels were filled, and how many of these other frames revealed.
+
+    ``seen_through`` were worked out from what came through a veil; they are not among the masked.
+    """
+
+    masked: int = 0
+    revealed: int = 0
+    seen_through: int = 0
+
+    def __add__(self, other: Pixels) -> Pixels:
+        return Pixels(
+            self.masked + other.masked, self.revealed + other.revealed, self.seen_through + other.seen_through
+        )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Done:
-    """One frame of one window without captions.
+    """One frame of one window without its overlays.
 
-    ``pixels`` are masked and, of these, revealed; ``pixels_of`` the same of each caption, by its index, and how many
-    were seen through its plate.
+    ``pixels_of`` counts all of them together, and those of each subject.
     ``outside_difference`` is the largest change, in levels, of a sample that no mask covers: 0, or something is wrong.
-    ``pixels_seen_through`` were worked out from what came through a plate; no mask covers them.
     """
 
     patch: Patch
-    pixels: tuple[int, int]
-    pixels_of: dict[int, tuple[int, int, int]]
+    pixels: Pixels
+    pixels_of: dict[Subject, Pixels]
     outside_difference: int
-    pixels_seen_through: int
 
 
 @dataclass(slots=True, eq=False)
@@ -65,8 +81,8 @@ class Lane:
     motions: dict[int, PairMotion] = field(default_factory=dict)
     #: The last frame filled, which lends the pixels that were revealed before it.
     carried: tuple[int, Surroundings] | None = None
-    #: Captions, by index, of whose plates it is known whether they are looked through.
-    judged_plates: set[int] = field(default_factory=set)
+    #: Overlays, by number, of whose veils it is known whether they are looked through.
+    judged_veils: set[int] = field(default_factory=set)
 
     def forget_before(self, frame_index: int) -> None:
         """Let go of what only earlier frames need."""
@@ -91,9 +107,9 @@ def open_lane(window: Window, method: Method, pool: Executor, learned: LearnedFi
 
 
 def fill_lane(lane: Lane, before: list[Frame], window: list[Frame], positions: Iterable[int]) -> dict[int, Done]:
-    """Fill one window on those ``positions`` of the frames looked at that have a caption; the result is by position."""
+    """Fill one window on those ``positions`` of the frames looked at that have an overlay; results are by position."""
     done: dict[int, Done] = {}
-    _judge_plates(lane, [*before, *window])
+    _judge_veils(lane, [*before, *window])
     active = [position for position in positions if lane.window.is_active(window[position].index)]
     for run in _runs(active):
         cut_frames, first = _with_lenders(lane, before, window, run)
@@ -107,40 +123,37 @@ def fill_lane(lane: Lane, before: list[Frame], window: list[Frame], positions: I
     return done
 
 
-def _judge_plates(lane: Lane, frames: list[Frame]) -> None:
-    """Decide for each plate that comes into sight whether it is looked through or filled: what leaves its edge is."""
+def _judge_veils(lane: Lane, frames: list[Frame]) -> None:
+    """Decide for each veil that comes into sight whether it is looked through or filled: what leaves its edge is."""
     window = lane.window
-    events = {event.index: event for frame in frames for event in window.events_at(frame.index)}
-    for event in events.values():
-        plate = event.plate
-        if plate is None or event.index in lane.judged_plates:
+    overlays = {overlay.number: overlay for frame in frames for overlay in window.overlays_at(frame.index)}
+    for overlay in overlays.values():
+        veil = overlay.veil
+        if veil is None or overlay.number in lane.judged_veils:
             continue
-        shown = [frame for frame in frames if plate.start_frame <= frame.index < plate.end_frame]
+        shown = [frame for frame in frames if veil.start_frame <= frame.index < veil.end_frame]
         if not shown:
             continue
-        lane.judged_plates.add(event.index)
-        hidden, box = Occlusion(window.mask_of(event)), window.within(plate.box)
+        lane.judged_veils.add(overlay.number)
+        hidden, box = Occlusion(window.mask_of(overlay)), window.within(veil.box)
         pictures = []
         for frame in shown[:: max(1, len(shown) // _JUDGED_FRAMES)]:
             planes = _cut((frame.y, frame.u, frame.v), window.surroundings)
-            pictures.append((planes, seen_through(planes, plate, box, hidden, frame.bit_depth)))
+            shade = Shade.of([(veil, box)], *planes[0].shape)
+            pictures.append((planes, seen_through(planes, shade, hidden, frame.bit_depth)[0]))
         if not leaves_no_edge(pictures, box, hidden, shown[0].bit_depth):
-            window.fill_plate_of(event)
+            window.fill_veil_of(overlay)
 
 
 def _done(window: Window, frame: Frame, filled: Filled) -> Done:
     occlusion = filled.surroundings.occlusion
-    pixels_of = {}
-    for event in window.events_at(frame.index):
-        mask = window.filled_of(event, frame.index)
-        seen = 0
-        if event.plate is not None and window.is_clear(event, frame.index):
-            seen = int((plate_pixels(mask.shape, window.within(event.plate.box)) & ~occlusion.mask).sum())
-        pixels_of[event.index] = int(mask.sum()), int((mask & filled.revealed).sum()), seen
-    pixels = int(occlusion.mask.sum()), int((occlusion.mask & filled.revealed).sum())
     behind = np.zeros(occlusion.mask.shape, dtype=bool)
-    for plate in window.plates_at(frame.index):
-        behind |= plate_pixels(occlusion.mask.shape, window.within(plate.box))
+    pixels_of: dict[Subject, Pixels] = {}
+    for overlay in window.overlays_at(frame.index):
+        veil = window.veil_of(overlay) if window.is_clear(overlay, frame.index) else np.zeros_like(behind)
+        behind |= veil
+        pixels = _counted(window.filled_of(overlay, frame.index), veil & ~occlusion.mask, filled)
+        pixels_of[overlay.subject] = pixels_of.get(overlay.subject, Pixels()) + pixels
     chroma = ~(occlusion.chroma_mask | shrunk(behind, 2))
     untouched = (~(occlusion.mask | behind), chroma, chroma)
     source = _cut((frame.y, frame.u, frame.v), window.surroundings)
@@ -148,8 +161,14 @@ def _done(window: Window, frame: Frame, filled: Filled) -> Done:
         int(cv2.absdiff(old, new)[same].max(initial=0))
         for old, new, same in zip(source, filled.surroundings.planes, untouched, strict=True)
     ]
-    seen_through = int((behind & ~occlusion.mask).sum())
-    return Done(_patch(window, filled.surroundings), pixels, pixels_of, max(changes), seen_through)
+    pixels = _counted(occlusion.mask, behind & ~occlusion.mask, filled)
+    return Done(_patch(window, filled.surroundings), pixels, pixels_of, max(changes))
+
+
+def _counted(mask: Mask, clear: Mask, filled: Filled) -> Pixels:
+    """Count the pixels of a mask, and those of a veil beside it that was looked through."""
+    told = 0 if filled.shone_through is None else int((mask & filled.shone_through).sum())
+    return Pixels(int(mask.sum()) - told, int((mask & filled.revealed).sum()), int(clear.sum()) + told)
 
 
 def _runs(positions: list[int]) -> list[range]:
@@ -213,12 +232,12 @@ def _motions(lane: Lane, estimator: MotionEstimator, frames: list[tuple[int, Sur
 
 
 def _lender(filled: Filled) -> Surroundings:
-    """Return a filled frame as a source: covered only where nothing was revealed."""
+    """Return a filled frame as a source: covered only where its pixels were made up."""
     done = filled.surroundings
-    return Surroundings(done.y, done.u, done.v, done.bit_depth, Occlusion(~filled.revealed))
+    return Surroundings(done.y, done.u, done.v, done.bit_depth, Occlusion(~filled.known))
 
 
-def _cut(planes: tuple[Plane, Plane, Plane], box: Box) -> tuple[Plane, Plane, Plane]:
+def _cut(planes: Planes, box: Box) -> Planes:
     luma = (slice(box.y0, box.y1), slice(box.x0, box.x1))
     chroma = (slice(box.y0 // 2, (box.y1 + 1) // 2), slice(box.x0 // 2, (box.x1 + 1) // 2))
     y, u, v = planes
@@ -228,9 +247,11 @@ def _cut(planes: tuple[Plane, Plane, Plane], box: Box) -> tuple[Plane, Plane, Pl
 def _surroundings(window: Window, frame: Frame) -> Surroundings:
     planes = _cut((frame.y, frame.u, frame.v), window.surroundings)
     occlusion = window.occlusion(frame.index)
-    for plate in window.plates_at(frame.index):
-        planes = seen_through(planes, plate, window.within(plate.box), occlusion, frame.bit_depth)
-    return Surroundings(*planes, frame.bit_depth, occlusion)
+    shine = None
+    if veils := window.veils_at(frame.index):
+        shade = Shade.of([(veil, window.within(veil.box)) for veil in veils], *planes[0].shape)
+        planes, shine = seen_through(planes, shade, occlusion, frame.bit_depth)
+    return Surroundings(*planes, frame.bit_depth, occlusion, shine)
 
 
 def _patch(window: Window, filled: Surroundings) -> Patch:

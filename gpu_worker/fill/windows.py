@@ -1,7 +1,8 @@
-"""Which parts of the picture change, and when: captions gathered into disjoint windows, their masks per frame."""
+"""Which parts of the picture change, and when: overlays gathered into disjoint windows, their masks per frame."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,8 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.detection import Box, CaptionEvent, Plate
-from gpu_worker.video.masks import decode_mask
+from domain.detection import Box
+from gpu_worker.fill.overlays import Overlay, Veil
+from gpu_worker.video.masks import Mask
+from gpu_worker.video.rect import Rect
 
 #: Frame around a window from which motion and colour are taken: share of the frame's shorter side, and its least.
 _CONTEXT_SHARE = 1 / 15
@@ -27,15 +30,15 @@ CELL = 2
 _REMEMBERED_OCCLUSIONS = 4
 
 
-def plan_windows(events: tuple[CaptionEvent, ...], width: int, height: int, growth: int = 0) -> tuple[Box, ...]:
-    """Return the boxes that patches will have: disjoint, each holding the captions that touch it.
+def plan_windows(overlays: Iterable[Overlay], width: int, height: int, growth: int = 0) -> tuple[Box, ...]:
+    """Return the boxes that patches will have: disjoint, each holding the overlays that touch it.
 
     ``x0`` and ``y0`` are even; the far edges are even or the frame's own. Ordered from top to bottom. ``growth`` is how
-    many pixels a caption's mask may yet grow.
+    many pixels an overlay's mask may yet grow.
     """
     boxes: list[Box] = []
-    for event in events:
-        grown = _even(event.box, width, height, growth)
+    for overlay in overlays:
+        grown = _even(overlay.box, width, height, growth)
         # A join may reach a box that was apart before.
         while touching := [box for box in boxes if _touch(box, grown)]:
             for box in touching:
@@ -93,7 +96,7 @@ class Points:
 
 
 class Occlusion:
-    """What a set of captions covers inside a window's surroundings, with everything that depends on it alone.
+    """What a set of overlays covers inside a window's surroundings, with everything that depends on it alone.
 
     Args:
         mask: (h, w) bool, true where the picture is covered.
@@ -224,16 +227,16 @@ def shrunk(mask: NDArray[np.bool_], step: int) -> NDArray[np.bool_]:
 
 
 class Window:
-    """One window of the plan with its surroundings, and the captions in it.
+    """One window of the plan with its surroundings, and the overlays in it.
 
     Args:
         box: the patch's box.
-        events: all events of the video; those inside ``box`` belong to the window.
+        overlays: all of the video; those inside ``box`` belong to the window.
         width: frame width in pixels.
         height: frame height in pixels.
     """
 
-    def __init__(self, box: Box, events: tuple[CaptionEvent, ...], width: int, height: int) -> None:
+    def __init__(self, box: Box, overlays: tuple[Overlay, ...], width: int, height: int) -> None:
         self.box = box
         margin = max(_MIN_CONTEXT, round(_CONTEXT_SHARE * min(width, height))) // 2 * 2
         self.surroundings = Box(
@@ -243,63 +246,70 @@ class Window:
             y1=min(height, box.y1 + margin),
         )
         self._frame_size = width, height
-        self._events = tuple(event for event in events if _inside(event.box, box))
+        self._overlays = tuple(overlay for overlay in overlays if _inside(overlay.box, box))
         self._occlusions: dict[tuple[tuple[int, bool], ...], Occlusion] = {}
         self._opaque: set[int] = set()
 
     def is_active(self, frame_index: int) -> bool:
-        """Tell whether any caption of the window is on screen."""
-        return any(event.start_frame <= frame_index < event.end_frame for event in self._events)
+        """Tell whether any overlay of the window is on screen."""
+        return any(overlay.is_on(frame_index) for overlay in self._overlays)
 
-    def events_at(self, frame_index: int) -> tuple[CaptionEvent, ...]:
-        """Return the captions of the window that are on screen."""
-        return tuple(event for event in self._events if event.start_frame <= frame_index < event.end_frame)
+    def overlays_at(self, frame_index: int) -> tuple[Overlay, ...]:
+        """Return the overlays of the window that are on screen."""
+        return tuple(overlay for overlay in self._overlays if overlay.is_on(frame_index))
 
-    def with_event(self, event: CaptionEvent) -> Window:
-        """Return the window with ``event`` in the place of the one that has its index."""
-        events = tuple(event if old.index == event.index else old for old in self._events)
-        window = Window(self.box, events, *self._frame_size)
+    def with_overlay(self, overlay: Overlay) -> Window:
+        """Return the window with ``overlay`` in the place of the one that has its number."""
+        overlays = tuple(overlay if old.number == overlay.number else old for old in self._overlays)
+        window = Window(self.box, overlays, *self._frame_size)
         window._opaque |= self._opaque
         return window
 
-    def mask_of(self, event: CaptionEvent) -> NDArray[np.bool_]:
-        """Return what one caption covers of the surroundings, (h, w), without its plate."""
-        return self._occlusion_of(((self._events.index(event), False),)).mask
+    def mask_of(self, overlay: Overlay) -> Mask:
+        """Return what one overlay covers of the surroundings, (h, w), without what is looked through."""
+        return self._occlusion_of(((self._overlays.index(overlay), False),)).mask
 
-    def filled_of(self, event: CaptionEvent, frame_index: int) -> NDArray[np.bool_]:
-        """Return what is filled for one caption in one frame, (h, w): its plate as well, where that is not clear."""
-        with_plate = event.plate is not None and not self.is_clear(event, frame_index)
-        return self._occlusion_of(((self._events.index(event), with_plate),)).mask
+    def filled_of(self, overlay: Overlay, frame_index: int) -> Mask:
+        """Return what is filled for one overlay in one frame, (h, w): its veil as well, where that is not clear."""
+        with_veil = overlay.veil is not None and not self.is_clear(overlay, frame_index)
+        return self._occlusion_of(((self._overlays.index(overlay), with_veil),)).mask
+
+    def veil_of(self, overlay: Overlay) -> Mask:
+        """Return where the veil of an overlay lies in the surroundings, (h, w)."""
+        mask = np.zeros((self.surroundings.height, self.surroundings.width), dtype=bool)
+        if overlay.veil is not None:
+            mask[Rect.of_box(self.within(overlay.veil.box)).slices] = overlay.veil.opacity > 0
+        return mask
 
     def occlusion(self, frame_index: int) -> Occlusion:
-        """Return what is covered in one frame: captions, and plates that are not looked through."""
+        """Return what is covered in one frame: masks, and veils that are not looked through."""
         active = tuple(
-            (number, event.plate is not None and not self.is_clear(event, frame_index))
-            for number, event in enumerate(self._events)
-            if event.start_frame <= frame_index < event.end_frame
+            (number, overlay.veil is not None and not self.is_clear(overlay, frame_index))
+            for number, overlay in enumerate(self._overlays)
+            if overlay.is_on(frame_index)
         )
         return self._occlusion_of(active)
 
-    def plates_at(self, frame_index: int) -> tuple[Plate, ...]:
-        """Return the plates that are looked through in one frame, those of the captions on screen."""
-        events = self.events_at(frame_index)
-        return tuple(event.plate for event in events if event.plate is not None and self.is_clear(event, frame_index))
+    def veils_at(self, frame_index: int) -> tuple[Veil, ...]:
+        """Return the veils that are looked through in one frame, those of the overlays on screen."""
+        overlays = self.overlays_at(frame_index)
+        return tuple(o.veil for o in overlays if o.veil is not None and self.is_clear(o, frame_index))
 
-    def fill_plate_of(self, event: CaptionEvent) -> None:
-        """Have a caption's plate filled from now on, not looked through."""
-        self._opaque.add(event.index)
+    def fill_veil_of(self, overlay: Overlay) -> None:
+        """Have an overlay's veil filled from now on, not looked through."""
+        self._opaque.add(overlay.number)
 
     def within(self, box: Box) -> Box:
         """Return a box of the frame as it lies in the surroundings."""
         x, y = self.surroundings.x0, self.surroundings.y0
         return Box(x0=box.x0 - x, y0=box.y0 - y, x1=box.x1 - x, y1=box.y1 - y)
 
-    def is_clear(self, event: CaptionEvent, frame_index: int) -> bool:
-        """Tell whether a caption has a plate that is looked through in a frame."""
-        plate = event.plate
-        if plate is None or event.index in self._opaque:
+    def is_clear(self, overlay: Overlay, frame_index: int) -> bool:
+        """Tell whether an overlay has a veil that is looked through in a frame."""
+        veil = overlay.veil
+        if veil is None or overlay.number in self._opaque:
             return False
-        return plate.start_frame <= frame_index < plate.end_frame
+        return veil.start_frame <= frame_index < veil.end_frame
 
     def _occlusion_of(self, active: tuple[tuple[int, bool], ...]) -> Occlusion:
         if active not in self._occlusions:
@@ -309,20 +319,16 @@ class Window:
             self._occlusions[active] = Occlusion(self._union(active))
         return self._occlusions[active]
 
-    def _union(self, active: tuple[tuple[int, bool], ...]) -> NDArray[np.bool_]:
-        """``active`` are the captions' numbers, each with whether its plate is covered, too."""
+    def _union(self, active: tuple[tuple[int, bool], ...]) -> Mask:
+        """``active`` are the overlays' places in the window's list, each with whether its veil is covered, too."""
         around = self.surroundings
         mask = np.zeros((around.height, around.width), dtype=bool)
-        for number, with_plate in active:
-            event = self._events[number]
-            mask[_slices(self.within(event.box))] |= decode_mask(event)
-            if with_plate and event.plate is not None:
-                mask[_slices(self.within(event.plate.box))] = True
+        for position, with_veil in active:
+            overlay = self._overlays[position]
+            mask[Rect.of_box(self.within(overlay.box)).slices] |= overlay.mask
+            if with_veil:
+                mask |= self.veil_of(overlay)
         return mask
-
-
-def _slices(box: Box) -> tuple[slice, slice]:
-    return slice(box.y0, box.y1), slice(box.x0, box.x1)
 
 
 def _inside(inner: Box, outer: Box) -> bool:

@@ -1,4 +1,4 @@
-"""How much of a caption is still there, how well the fill joins its surroundings, and whether it flickers: figures.
+"""How much of an overlay is still there, how well the fill joins its surroundings, and whether it flickers: figures.
 
 All pictures are luma (h, w) as float32 in 8-bit levels, crops of one place at different moments.
 """
@@ -82,6 +82,44 @@ def ghost_levels(moments: Sequence[Moment], mask: Mask, line_height: int, scene:
     # Should the caption not be gone in one of the frames near by, the other one shows.
     own = min((abs(float((_without_slope(luma, side) * shape).sum())) / power for luma in scene), default=0.0)
     return max(0.0, projected(0, 0) - max(usual, own))
+
+
+def edges_left(moments: Sequence[Moment], mask: Mask, height: int, scene: Sequence[Luma] = ()) -> float:
+    """Return the share of an icon's edges that the filled picture still has: 1 untouched, 0 gone.
+
+    What stays the same while the picture changes is the icon: the mean gradient over the moments is projected on that
+    of what the fill took away, there and shifted to other places near by, which shows what a scene does by chance.
+
+    Args:
+        moments: frames of the icon's life.
+        mask: what was filled.
+        height: of the icon in pixels: how far it is shifted.
+        scene: the place without the icon, in frames near by: what follows its edges there is the scene's.
+    """
+    removed = np.where(mask, np.mean([moment.source - moment.filled for moment in moments], axis=0), 0)
+    shape = _gradient(removed.astype(np.float32))
+    power = float(np.square(shape).sum())
+    if power < _FAINTEST_STROKES**2:
+        return 0.0
+    picture = _gradient(np.mean([moment.filled for moment in moments], axis=0, dtype=np.float32))
+    reach = round(1.3 * height)
+    padded = np.pad(
+        picture, ((reach, reach), (reach, reach), (0, 0)), mode="reflect" if reach < min(mask.shape) else "edge"
+    )
+
+    def projected(down: int, across: int) -> float:
+        rows = slice(reach + down, reach + down + mask.shape[0])
+        return abs(float((padded[rows, reach + across : reach + across + mask.shape[1]] * shape).sum())) / power
+
+    elsewhere = [projected(round(dy * height), round(dx * height)) for dy, dx in _ELSEWHERE]
+    own = min((abs(float((_gradient(luma) * shape).sum())) / power for luma in scene), default=0.0)
+    return max(0.0, projected(0, 0) - max(float(np.percentile(elsewhere, _ELSEWHERE_PERCENTILE)), own))
+
+
+def _gradient(picture: Luma) -> NDArray[np.float32]:
+    """Return the slope of a picture (h, w, 2) in levels per pixel."""
+    slopes = [cv2.Sobel(picture, cv2.CV_32F, *axis, scale=1 / 8) for axis in ((1, 0), (0, 1))]
+    return np.asarray(cv2.merge(slopes), dtype=np.float32)
 
 
 def line_hull(mask: Mask, line_height: int) -> Mask:

@@ -1,4 +1,4 @@
-"""Judges one caption's result: would a viewer see that something stood there?"""
+"""Judges the result of one overlay: would a viewer see that something stood there?"""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from domain.detection import Box, CaptionEvent
+from domain.detection import Box
 from gpu_worker.captions.band import Picture
 from gpu_worker.captions.detector import TextDetector
+from gpu_worker.fill.overlays import Overlay, SubjectKind
 from gpu_worker.fill.second_look import Shown, Verdict
-from gpu_worker.review.figures import Luma, Mask, Moment, flicker_ratio, ghost_levels, line_hull, seam_ratio
+from gpu_worker.review.figures import Luma, Mask, Moment, edges_left, flicker_ratio, ghost_levels, line_hull, seam_ratio
 from gpu_worker.video.frame import Frame, Plane
-from gpu_worker.video.masks import decode_mask
 
 # The gates. Each lies above what clean frames give at the same places and below what most spoilt fills give. The
 # figures are from 33 captions drawn over clips of all kinds (`make bench-second-look QUICK=1`); other clips reached
@@ -23,6 +23,8 @@ from gpu_worker.video.masks import decode_mask
 #: Share of the caption's lines in which the detector sees text at all moments. Clean frames: 0; one letter of twelve
 #: that the mask missed: 0.02-0.1; a fifth of the caption's contrast left: 0.2-0.4.
 MAX_RESIDUAL_TEXT = 0.012
+#: Share of an icon's edges that is still there in the mean over all moments, beyond what is found beside it.
+MAX_RESIDUAL_EDGES = 0.12
 #: Levels by which the picture follows the strokes. Clean frames: up to 3.4 (4.9); 5 % of the contrast left: 4 in the
 #: median; 10 %: 9.
 MAX_GHOST_LEVELS = 6.0
@@ -55,18 +57,23 @@ _LINES = 360
 _MAX_PIXELS = 250_000
 
 
-def severities(residual_text: float, ghost_levels: float, seam: float, flicker: float) -> dict[str, float]:
-    """Return each figure as a multiple of its gate, by name; above 1 it may be seen."""
+_MAX_RESIDUAL = {SubjectKind.CAPTION: MAX_RESIDUAL_TEXT, SubjectKind.ICON: MAX_RESIDUAL_EDGES}
+
+
+def severities(
+    kind: SubjectKind, *, residual: float, ghost_levels: float, seam: float, flicker: float
+) -> dict[str, float]:
+    """Return each figure of a caption or an icon as a multiple of its gate, by name; above 1 it may be seen."""
     return {
-        "residual_text": residual_text / MAX_RESIDUAL_TEXT,
+        "residual": residual / _MAX_RESIDUAL[kind],
         "ghost_levels": ghost_levels / MAX_GHOST_LEVELS,
         "seam": seam / MAX_SEAM,
         "flicker": flicker / MAX_FLICKER,
     }
 
 
-class CaptionJudge:
-    """Measures what the fill of a caption left, with the detection network that found it.
+class Judge:
+    """Measures what the fill of an overlay left; that of a caption with the detection network that found it.
 
     Args:
         detector: text detector.
@@ -79,18 +86,19 @@ class CaptionJudge:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
 
     def judge(self, shown: Shown) -> Verdict:
-        """Return the figures of one caption; they depend on what is shown alone.
-
-        Raises:
-            ValueError: when the caption's mask cannot be decoded.
-        """
+        """Return the figures of one overlay; they depend on what is shown alone."""
         place = _Place(shown)
         count = len(shown.frames)
         chosen = _spread(count, _MOMENTS)
         moments = [Moment(place.luma(shown.frames[at]), place.filled_luma(at)) for at in chosen]
         pairs = [at for at in _spread(count, _PAIRS) if at > 0]
-        text, missed = self._residual_text(place, _spread(count, _TEXT_MOMENTS))
         scene = [place.luma(frame) for frame in place.near]
+        kind = shown.overlay.subject.kind
+        missed: tuple[Box, ...] = ()
+        if kind is SubjectKind.CAPTION:
+            residual, missed = self._residual_text(place, _spread(count, _TEXT_MOMENTS))
+        else:
+            residual = edges_left(moments, place.mask, place.line_height, scene)
         ghost = ghost_levels(moments, place.mask, place.line_height, scene)
         seam = float(np.mean([seam_ratio(moment.filled, place.mask, place.others) for moment in moments]))
         # Where the scene has an edge of its own along the mask's, it has one without the caption too.
@@ -100,8 +108,8 @@ class CaptionJudge:
             for at in pairs
         ]
         flicker = float(np.mean(changes)) if changes else 1.0
-        severity = max(severities(text, ghost, seam, flicker).values())
-        return Verdict(text, ghost, seam, flicker, severity, missed)
+        figures = severities(kind, residual=residual, ghost_levels=ghost, seam=seam, flicker=flicker)
+        return Verdict(residual, ghost, seam, flicker, max(figures.values()), missed)
 
     def _residual_text(self, place: _Place, chosen: Sequence[int]) -> tuple[float, tuple[Box, ...]]:
         """Return the share of the caption's lines in which text stands still, and only while the caption did.
@@ -141,18 +149,16 @@ class CaptionJudge:
 
 
 class _Place:
-    """The surroundings of one caption, cut out of frames; shrunk where they are large."""
+    """The surroundings of one overlay, cut out of frames; shrunk where they are large."""
 
     def __init__(self, shown: Shown) -> None:
         self.shown = shown
-        event, frame = shown.event, shown.frames[0]
-        lines = max(1, event.text.count("\n") + 1)
-        line_height = max(1, min(event.box.width, event.box.height) // lines)
+        box, frame = shown.overlay.box, shown.frames[0]
+        line_height = max(1, min(box.width, box.height) // shown.overlay.lines)
         longest = max(frame.width, frame.height)
         if line_height > _TALLEST_LINE_SHARE * longest:
             line_height = max(1, round(_USUAL_LINE_SHARE * longest))
         margin = max(_MIN_MARGIN, round(_MARGIN_LINES * line_height))
-        box = event.box
         self.box = Box(
             x0=max(0, box.x0 - margin) // 2 * 2,
             y0=max(0, box.y0 - margin) // 2 * 2,
@@ -163,20 +169,19 @@ class _Place:
         self.shrink = max(1, large, min(frame.width, frame.height) // _LINES)
         self.line_height = max(4, line_height // self.shrink)
         self._filled: dict[int, Luma] = {}
-        #: The scene without the caption: one frame before and one after, where there are any.
+        #: The scene without the overlay: one frame before and one after, where there are any.
         self.near = [shown.neighbours[at] for at in _spread(len(shown.neighbours), 2)]
-        self.mask = self._shrunk_mask([event])
-        # Where two captions lie over each other, what is seen is both.
+        self.mask = self._shrunk_mask([shown.overlay])
+        # Where two overlays lie over each other, what is seen is both.
         self.others = self._shrunk_mask(shown.others) & ~self.mask
 
-    def _shrunk_mask(self, events: Sequence[CaptionEvent]) -> Mask:
+    def _shrunk_mask(self, overlays: Sequence[Overlay]) -> Mask:
         mask = np.zeros((self.box.height, self.box.width), dtype=bool)
-        for event in events:
-            self._paint(mask, event.box, decode_mask(event))
-            if event.plate is not None:
-                # All of a plate is changed: its edge is the seam, and it may shine through.
-                plate = event.plate.box
-                self._paint(mask, plate, np.ones((plate.height, plate.width), dtype=bool))
+        for overlay in overlays:
+            self._paint(mask, overlay.box, overlay.mask)
+            if overlay.veil is not None:
+                # All of a veil is changed: its edge is the seam, and it may shine through.
+                self._paint(mask, overlay.veil.box, overlay.veil.opacity > 0)
         return np.asarray(self._shrunk(mask) > 0, dtype=bool)
 
     def _paint(self, mask: Mask, box: Box, part: Mask) -> None:

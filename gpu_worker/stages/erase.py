@@ -1,29 +1,30 @@
-"""The erase stage: removes the captions of one segment. An upscale gets patches; else the piece is encoded here."""
+"""The erase stage: captions and icons of one segment go. An upscale gets patches; else the piece is encoded here."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from domain.detection import Box, CaptionEvent, Detection
+from domain.detection import Box, Detection
 from domain.job import EraseSettings, Quality, Stage
 from domain.work_order import Segment
 from gpu_worker.captions.detector import TextDetector
 from gpu_worker.captions.finder import DETECTION_MODEL
-from gpu_worker.captions.mask import codec_halo
 from gpu_worker.fill.eraser import EraseReport, erase
 from gpu_worker.fill.learned import LearnedFill, learned_fill_names, open_learned_fill
+from gpu_worker.fill.overlays import Overlay, SubjectKind, overlays_of
 from gpu_worker.fill.second_look import SecondLook
 from gpu_worker.inference.session import Device, open_session
-from gpu_worker.review.judge import CaptionJudge
+from gpu_worker.review.judge import Judge
 from gpu_worker.review.larger_mask import larger_mask
 from gpu_worker.stages.encoding import Picture, counted, encode_piece, picture_format
 from gpu_worker.stages.job import EraseRecord, PatchFile, Progress, StageJob
 from gpu_worker.stages.lookahead import run_ahead
-from gpu_worker.stages.report import caption_records
-from gpu_worker.stages.scope import clipped, kept_boxes
+from gpu_worker.stages.report import fill_records
+from gpu_worker.stages.scope import kept_boxes
 from gpu_worker.video.encoders import RateTarget
 from gpu_worker.video.frame import Frame, Patch
+from gpu_worker.video.halo import codec_halo
 from gpu_worker.video.patches import PatchWriter, apply_patches
 from gpu_worker.video.reader import FrameReader
 from gpu_worker.video.remux import can_pass_through
@@ -47,12 +48,12 @@ def erase_segment(job: StageJob, index: int) -> None:
     facts = probe_video(path)
     total = segment.end_frame - segment.start_frame
     progress = Progress(job, Stage.ERASE, index, total)
-    events = tuple(
-        event
-        for event in detection.captions
-        if event.start_frame < segment.end_frame and event.end_frame > segment.start_frame
+    overlays = tuple(
+        overlay
+        for overlay in overlays_of(detection.captions, detection.icons)
+        if overlay.start_frame < segment.end_frame and overlay.end_frame > segment.start_frame
     )
-    if _has_nothing_to_do(job, detection, events, (path, facts)):
+    if _has_nothing_to_do(job, detection, overlays, (path, facts)):
         record = EraseRecord(stage=Stage.ERASE, segment=index, seconds=progress.seconds, frames=0, outcome="nothing")
     else:
         reader = FrameReader(path, facts)
@@ -61,11 +62,11 @@ def erase_segment(job: StageJob, index: int) -> None:
         learned = _open_learned_fill(job)
         changed = erase(
             frames,
-            events,
+            overlays,
             detection.shots,
             Quality(job.order.erase.quality),
             report=report,
-            second_look=open_second_look(job.order.erase, facts, job.device) if events else None,
+            second_look=open_second_look(job.order.erase, facts, job.device) if overlays else None,
             learned=learned,
         )
         if job.order.upscale is not None:
@@ -80,7 +81,8 @@ def erase_segment(job: StageJob, index: int) -> None:
                 "pixels_from_frames": report.pixels_from_frames,
                 "outside_difference": report.outside_difference,
                 "fill_model": None if learned is None else learned.name,
-                "captions": caption_records(report),
+                "captions": fill_records(report, SubjectKind.CAPTION),
+                "icons": fill_records(report, SubjectKind.ICON),
             }
         )
     job.leave_record(record)
@@ -102,28 +104,29 @@ def open_second_look(settings: EraseSettings, facts: VideoFacts, device: Device)
         ModelError: when the detection network cannot be opened.
     """
     growth = codec_halo(min(facts.width, facts.height))
-    captions = settings.captions
+    wanted = {SubjectKind.CAPTION: settings.captions, SubjectKind.ICON: settings.icons}
+    # What is not to be touched at some moment of the video is not grown into at any.
+    kept = tuple(box for asked in wanted.values() if asked is not None for box in kept_boxes(asked.keep, facts))
 
-    def enlarge(event: CaptionEvent, missed: tuple[Box, ...]) -> CaptionEvent | None:
+    def enlarge(overlay: Overlay, missed: tuple[Box, ...]) -> Overlay | None:
+        asked = wanted[overlay.subject.kind]
         # Whoever erases a whole region has said where it ends.
-        if captions is None or captions.erase_everything:
+        if asked is None or asked.erase_everything:
             return None
-        larger = larger_mask(event, growth, (facts.width, facts.height), missed)
-        left = clipped(larger, kept_boxes(event, captions.keep, facts))
-        return None if left is None or left.mask_png == event.mask_png else left
+        return larger_mask(overlay, growth, (facts.width, facts.height), missed, kept)
 
-    judge = CaptionJudge(TextDetector(open_session(DETECTION_MODEL, device)), facts.rotation_degrees)
+    judge = Judge(TextDetector(open_session(DETECTION_MODEL, device)), facts.rotation_degrees)
     return SecondLook(judge.judge, enlarge, growth)
 
 
 def _has_nothing_to_do(
-    job: StageJob, detection: Detection, events: tuple[CaptionEvent, ...], source: tuple[Path, VideoFacts]
+    job: StageJob, detection: Detection, overlays: tuple[Overlay, ...], source: tuple[Path, VideoFacts]
 ) -> bool:
     if job.order.upscale is not None:
-        return not events
+        return not overlays
     # Without an upscale all pieces must be encoded, or none: pieces of two encoders do not join.
     # A damaged source is encoded as well, so that what comes out is sound.
-    return not detection.captions and detection.seekable and can_pass_through(*source)
+    return not (detection.captions or detection.icons) and detection.seekable and can_pass_through(*source)
 
 
 def _write_patches(

@@ -158,8 +158,8 @@ class PatchFile(Strict):
     box: Box
 
 
-class CaptionRecord(Strict):
-    """What became of one caption in one segment; pixels are luma pixels, summed over frames.
+class FillRecord(Strict):
+    """What became of one caption or icon in one segment; pixels are luma pixels, summed over frames.
 
     The figures are the worst of its parts, as ``review.judge`` measures them; ``redone`` is the attempt that was kept.
     """
@@ -169,7 +169,7 @@ class CaptionRecord(Strict):
     pixels_masked: int
     pixels_from_frames: int
     pixels_seen_through: int = 0
-    residual_text: float
+    residual: float
     ghost_levels: float
     seam: float
     flicker: float
@@ -192,7 +192,8 @@ class EraseRecord(StageRecord):
     pixels_from_frames: int = 0
     outside_difference: int = 0
     fill_model: str | None = None
-    captions: tuple[CaptionRecord, ...] = ()
+    captions: tuple[FillRecord, ...] = ()
+    icons: tuple[FillRecord, ...] = ()
 
 
 class UpscaleRecord(StageRecord):

@@ -118,18 +118,9 @@ def without_kept(
     return tuple(part.model_copy(update={"index": index}) for index, part in enumerate(parts))
 
 
-def kept_boxes(event: CaptionEvent, keep: Sequence[Region], facts: VideoFacts) -> tuple[Box, ...]:
-    """Return what no mask may cover during an event: the regions that count at any moment of it, with their colour."""
-    counting = [
-        region
-        for region in keep
-        if not region.time_ranges
-        or any(
-            span.start_seconds < event.end_seconds and event.start_seconds < span.end_seconds
-            for span in region.time_ranges
-        )
-    ]
-    return tuple(_reach(coded_box(region, facts), facts) for region in counting)
+def kept_boxes(keep: Sequence[Region], facts: VideoFacts) -> tuple[Box, ...]:
+    """Return where no mask may begin for regions to be kept at any time: their pixels, with those of their colour."""
+    return tuple(_reach(coded_box(region, facts), facts) for region in keep)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +159,7 @@ def _split(event: CaptionEvent, kept: Sequence[_Kept], seconds: Sequence[float])
                     "end_seconds": event.end_seconds if end == event.end_frame else seconds[end],
                 }
             )
-        left = clipped(part, [item.box for item in near if item.counts_at(start)])
+        left = _clipped(part, [item.box for item in near if item.counts_at(start)])
         if left is not None:
             parts.append(left)
     return parts
@@ -178,7 +169,7 @@ def _overlap(first: Box, second: Box) -> bool:
     return first.x0 < second.x1 and second.x0 < first.x1 and first.y0 < second.y1 and second.y0 < first.y1
 
 
-def clipped(event: CaptionEvent, boxes: Sequence[Box]) -> CaptionEvent | None:
+def _clipped(event: CaptionEvent, boxes: Sequence[Box]) -> CaptionEvent | None:
     """Return the event without the pixels of ``boxes``, its box shrunk to what is left; None where that is nothing.
 
     A plate of which a part is kept is no rectangle any more: the rest of it is filled.

@@ -19,6 +19,7 @@ import numpy as np
 from domain.detection import Box, CaptionEvent, Shot
 from domain.job import Quality
 from gpu_worker.fill.eraser import erase
+from gpu_worker.fill.overlays import overlays_of
 from gpu_worker.video.masks import encode_mask
 from gpu_worker.video.frame import Frame
 
@@ -36,7 +37,7 @@ event = CaptionEvent(
     index=0, start_frame=0, end_frame=count, start_seconds=0, end_seconds=count / 25, box=box, mask_png=mask
 )
 shots = (Shot(start_frame=0, end_frame=count, start_pts=0),)
-for _ in erase(frames(), (event,), shots, Quality(sys.argv[1])):
+for _ in erase(frames(), overlays_of((event,)), shots, Quality(sys.argv[1])):
     pass
 """
 

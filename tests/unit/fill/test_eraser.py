@@ -10,6 +10,7 @@ import pytest
 from domain.detection import Box, CaptionEvent, Shot
 from domain.job import Quality
 from gpu_worker.fill.eraser import EraseReport, erase, plan_windows
+from gpu_worker.fill.overlays import overlays_of
 from gpu_worker.video.frame import Frame
 from gpu_worker.video.masks import decode_mask
 from tests.unit.captions.drawn import Drawn, moving, with_captions
@@ -45,9 +46,10 @@ def shots(*starts, end):
 
 def erased(frames, events, walls, quality=Quality.NORMAL, **options):
     """Return the frames with their patches applied, after checking what every patch must keep."""
-    windows = plan_windows(events, frames[0].width, frames[0].height)
+    overlays = overlays_of(events)
+    windows = plan_windows(overlays, frames[0].width, frames[0].height)
     done = []
-    for source, (frame, patches) in zip(frames, erase(iter(frames), events, walls, quality, **options), strict=True):
+    for source, (frame, patches) in zip(frames, erase(iter(frames), overlays, walls, quality, **options), strict=True):
         assert frame is source
         active = [event for event in events if event.start_frame <= frame.index < event.end_frame]
         assert {tuple(patch.box) for patch in patches} == {
@@ -233,7 +235,7 @@ def test_frames_held_are_bounded():
             yield frame
 
     events = (event_of(opacities, 0, 60),)
-    for given, _ in enumerate(erase(counted(), events, shots(0, end=60), window_frames=16)):
+    for given, _ in enumerate(erase(counted(), overlays_of(events), shots(0, end=60), window_frames=16)):
         assert taken - given <= 17
     assert taken == 60
 
@@ -244,7 +246,7 @@ def test_windows_are_disjoint_even_and_hold_their_captions():
         event_with(np.full((y1 - y0, x1 - x0), 255, np.uint8), Box(x0=x0, y0=y0, x1=x1, y1=y1), 0, 5, index)
         for index, (x0, y0, x1, y1) in enumerate(boxes)
     )
-    windows = plan_windows(events, 479, 271)
+    windows = plan_windows(overlays_of(events), 479, 271)
     assert [(box.x0, box.y0, box.x1, box.y1) for box in windows] == [
         (6, 16, 66, 46),
         (6, 196, 204, 254),

@@ -17,6 +17,7 @@ from gpu_worker.fill.eraser import erase
 from gpu_worker.fill.filler_interface import INPUTS
 from gpu_worker.fill.learned import LearnedFill, check_filler, learned_fill_names, open_learned_fill
 from gpu_worker.fill.motion import Affine, PairMotion
+from gpu_worker.fill.overlays import overlays_of
 from gpu_worker.fill.windows import Occlusion
 from gpu_worker.inference.session import open_file
 from gpu_worker.video.frame import Frame
@@ -194,7 +195,7 @@ def never_revealed():
 
 def _erased(frames, event, quality, learned) -> list[Frame]:
     walls = (Shot(start_frame=0, end_frame=len(frames), start_pts=0),)
-    return [apply_patches(*pair) for pair in erase(frames, (event,), walls, quality, learned=learned)]
+    return [apply_patches(*pair) for pair in erase(frames, overlays_of((event,)), walls, quality, learned=learned)]
 
 
 def test_premium_uses_the_network_and_normal_does_not(never_revealed) -> None:

@@ -8,17 +8,17 @@ import cv2
 import numpy as np
 import pytest
 
-from domain.detection import Box, CaptionEvent, Shot
+from domain.detection import Box, Shot
 from domain.job import Quality
 from gpu_worker.captions.detector import TextDetector
 from gpu_worker.captions.finder import DETECTION_MODEL
 from gpu_worker.fill.eraser import EraseReport, erase, plan_windows
+from gpu_worker.fill.overlays import Overlay, Subject, SubjectKind
 from gpu_worker.fill.second_look import Redone, SecondLook, Shown, Verdict
 from gpu_worker.inference.session import open_session
-from gpu_worker.review.judge import CaptionJudge, severities
+from gpu_worker.review.judge import Judge, severities
 from gpu_worker.review.larger_mask import larger_mask
 from gpu_worker.video.frame import Frame, Patch
-from gpu_worker.video.masks import decode_mask, encode_mask
 from gpu_worker.video.patches import apply_patches
 from tests.unit.captions.drawn import HEIGHT, WIDTH, Drawn, moving, with_captions
 
@@ -28,8 +28,8 @@ WHOLE = Box(x0=0, y0=0, x1=WIDTH, y1=HEIGHT)
 
 
 @pytest.fixture(scope="module")
-def judge() -> CaptionJudge:
-    return CaptionJudge(TextDetector(open_session(DETECTION_MODEL)))
+def judge() -> Judge:
+    return Judge(TextDetector(open_session(DETECTION_MODEL)))
 
 
 @pytest.fixture(scope="module")
@@ -41,28 +41,22 @@ def clip():
     return clean, captioned, event_of(cv2.dilate(drawn, np.ones((5, 5), np.uint8)) > 0)
 
 
-def event_of(mask: np.ndarray, **changes) -> CaptionEvent:
+def event_of(mask: np.ndarray, **changes) -> Overlay:
+    """Return a caption with this mask as what is to go."""
     rows, columns = np.nonzero(mask)
     box = Box(x0=int(columns.min()), y0=int(rows.min()), x1=int(columns.max()) + 1, y1=int(rows.max()) + 1)
-    event = CaptionEvent(
-        index=0,
-        start_frame=SPAN.start,
-        end_frame=SPAN.stop,
-        start_seconds=SPAN.start / 25,
-        end_seconds=SPAN.stop / 25,
-        box=box,
-        mask_png=encode_mask(mask[box.y0 : box.y1, box.x0 : box.x1]),
-    )
-    return event.model_copy(update=changes)
+    part = mask[box.y0 : box.y1, box.x0 : box.x1] > 0
+    overlay = Overlay(0, Subject(SubjectKind.CAPTION, 0), SPAN.start, SPAN.stop, box, part)
+    return replace(overlay, **changes)
 
 
-def in_frame(event: CaptionEvent) -> np.ndarray:
+def in_frame(event: Overlay) -> np.ndarray:
     mask = np.zeros((HEIGHT, WIDTH), dtype=bool)
-    mask[event.box.y0 : event.box.y1, event.box.x0 : event.box.x1] = decode_mask(event)
+    mask[event.box.y0 : event.box.y1, event.box.x0 : event.box.x1] = event.mask
     return mask
 
 
-def eroded(event: CaptionEvent, pixels: int) -> CaptionEvent:
+def eroded(event: Overlay, pixels: int) -> Overlay:
     kernel = np.ones((2 * pixels + 1,) * 2, np.uint8)
     return event_of(cv2.erode(in_frame(event).astype(np.uint8), kernel) > 0)
 
@@ -71,7 +65,7 @@ def with_luma(frame: Frame, luma: np.ndarray) -> Frame:
     return replace(frame, y=np.clip(luma + 0.5, 0, 255).astype(np.uint8))
 
 
-def shown(event: CaptionEvent, captioned: list[Frame], results: list[Frame]) -> Shown:
+def shown(event: Overlay, captioned: list[Frame], results: list[Frame]) -> Shown:
     patches = [Patch(WHOLE, results[index].y, results[index].u, results[index].v) for index in SPAN]
     return Shown(event, [captioned[index] for index in SPAN], patches, [captioned[4], captioned[32]])
 
@@ -80,7 +74,7 @@ def test_clean_frames_pass(judge, clip) -> None:
     clean, captioned, event = clip
     verdict = judge.judge(shown(event, captioned, clean))
     assert verdict.passed
-    assert verdict.residual_text == 0
+    assert verdict.residual == 0
     assert verdict.seam < 1.3
     assert verdict.flicker < 1.3
 
@@ -103,7 +97,7 @@ def _blinking(clean, captioned, mask, index):
 
 @pytest.mark.parametrize(
     ("spoil", "figure"),
-    [(_untouched, "residual_text"), (_ghost, "ghost_levels"), (_brighter, "seam"), (_blinking, "flicker")],
+    [(_untouched, "residual"), (_ghost, "ghost_levels"), (_brighter, "seam"), (_blinking, "flicker")],
 )
 def test_each_fault_fails_its_own_gate(judge, clip, spoil, figure) -> None:
     clean, captioned, event = clip
@@ -113,7 +107,13 @@ def test_each_fault_fails_its_own_gate(judge, clip, spoil, figure) -> None:
     ]
     verdict = judge.judge(shown(event, captioned, spoilt))
     assert not verdict.passed
-    figures = severities(verdict.residual_text, verdict.ghost_levels, verdict.seam, verdict.flicker)
+    figures = severities(
+        SubjectKind.CAPTION,
+        residual=verdict.residual,
+        ghost_levels=verdict.ghost_levels,
+        seam=verdict.seam,
+        flicker=verdict.flicker,
+    )
     assert figures[figure] > 1
 
 
@@ -123,7 +123,7 @@ def test_text_of_the_scene_does_not_count(judge, clip) -> None:
     signed, _ = with_captions(clean, (Drawn("OPEN ALL NIGHT", 0, 36),))
     captioned, _ = with_captions(signed, (Drawn("What the caption hid", SPAN.start, SPAN.stop),))
     verdict = judge.judge(shown(event, captioned, signed))
-    assert verdict.residual_text == 0
+    assert verdict.residual == 0
 
 
 def test_text_left_in_a_region_that_is_erased_as_a_whole_is_found(judge, clip) -> None:
@@ -131,8 +131,8 @@ def test_text_left_in_a_region_that_is_erased_as_a_whole_is_found(judge, clip) -
     mask = np.zeros((HEIGHT, WIDTH), dtype=bool)
     mask[100:265, 20:460] = True
     region = event_of(mask)
-    assert judge.judge(shown(region, captioned, captioned)).residual_text > 0
-    assert judge.judge(shown(region, captioned, clean)).residual_text == 0
+    assert judge.judge(shown(region, captioned, captioned)).residual > 0
+    assert judge.judge(shown(region, captioned, clean)).residual == 0
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 40), (HEIGHT, WIDTH)])
@@ -156,11 +156,11 @@ def test_text_is_found_however_the_picture_is_turned(turns, clip) -> None:
     lying = event_of(mask)
     frames = [turned(frame) for frame in captioned]
     box = Box(x0=0, y0=0, x1=mask.shape[1], y1=mask.shape[0])
-    judge = CaptionJudge(TextDetector(open_session(DETECTION_MODEL)), 90 * turns)
+    judge = Judge(TextDetector(open_session(DETECTION_MODEL)), 90 * turns)
     for results, is_left in ((frames, True), ([turned(frame) for frame in clean], False)):
         patches = [Patch(box, results[index].y, results[index].u, results[index].v) for index in SPAN]
         given = Shown(lying, [frames[index] for index in SPAN], patches, [frames[4]])
-        assert (judge.judge(given).residual_text > 0.2) == is_left
+        assert (judge.judge(given).residual > 0.2) == is_left
 
 
 def test_a_letter_that_the_mask_missed_is_found_and_goes(judge, clip) -> None:
@@ -172,12 +172,12 @@ def test_a_letter_that_the_mask_missed_is_found_and_goes(judge, clip) -> None:
     partial = event_of(mask & ~missed)
     plain = [apply_patches(*pair) for pair in erase(captioned, (partial,), SHOTS)]
     verdict = judge.judge(shown(partial, captioned, plain))
-    assert severities(verdict.residual_text, 0, 0, 0)["residual_text"] > 1
+    assert severities(SubjectKind.CAPTION, residual=verdict.residual, ghost_levels=0, seam=0, flicker=0)["residual"] > 1
     (box,) = verdict.missed
     assert missed[box.y0 : box.y1, box.x0 : box.x1].sum() > 0.95 * missed.sum()
     done, report = erased(captioned, (partial,), judge)
-    assert report.captions[0].redone is Redone.LARGER_MASK
-    assert report.captions[0].verdict.passed
+    assert report.of(SubjectKind.CAPTION)[0].redone is Redone.LARGER_MASK
+    assert report.of(SubjectKind.CAPTION)[0].verdict.passed
     errors = [np.abs(done[i].y[missed].astype(float) - clean[i].y[missed]).mean() for i in SPAN]
     assert np.mean(errors) < 5
 
@@ -202,8 +202,8 @@ def erased(captioned, events, judge, quality=Quality.NORMAL, *, enlarge=grown_by
 def test_a_good_fill_is_left_as_it_is(judge, clip) -> None:
     _, captioned, event = clip
     looked_at, report = erased(captioned, (event,), judge)
-    assert report.captions[0].redone is Redone.NONE
-    assert report.captions[0].verdict.passed
+    assert report.of(SubjectKind.CAPTION)[0].redone is Redone.NONE
+    assert report.of(SubjectKind.CAPTION)[0].verdict.passed
     assert report.outside_difference == 0
     mask = in_frame(event)
     for frame, result in zip(captioned, looked_at, strict=True):
@@ -215,7 +215,7 @@ def test_what_a_mask_left_goes_with_a_larger_one(judge, clip) -> None:
     small = eroded(event, 3)
     plain = [apply_patches(*pair) for pair in erase(captioned, (small,), SHOTS)]
     done, report = erased(captioned, (small,), judge)
-    assert report.captions[0].redone is Redone.LARGER_MASK
+    assert report.of(SubjectKind.CAPTION)[0].redone is Redone.LARGER_MASK
     assert report.outside_difference == 0
 
     def error(frames):
@@ -226,7 +226,7 @@ def test_what_a_mask_left_goes_with_a_larger_one(judge, clip) -> None:
     grown = in_frame(grown_by_halo(small))
     for frame, result in zip(captioned, done, strict=True):
         assert np.array_equal(frame.y[~grown], result.y[~grown])
-    assert report.pixels_masked == len(SPAN) * int(grown.sum()) == report.captions[0].pixels_masked
+    assert report.pixels_masked == len(SPAN) * int(grown.sum()) == report.of(SubjectKind.CAPTION)[0].pixels.masked
 
 
 def test_the_rest_of_a_long_caption_is_filled_with_the_larger_mask_at_once(judge, clip) -> None:
@@ -236,11 +236,11 @@ def test_the_rest_of_a_long_caption_is_filled_with_the_larger_mask_at_once(judge
 
     class Watched:
         def judge(self, given: Shown) -> Verdict:
-            seen.append((given.frames[0].index, given.event.box))
+            seen.append((given.frames[0].index, given.overlay.box))
             return judge.judge(given)
 
     _, report = erased(captioned, (small,), Watched(), window_frames=12)
-    assert report.captions[0].redone is Redone.LARGER_MASK
+    assert report.of(SubjectKind.CAPTION)[0].redone is Redone.LARGER_MASK
     starts = [start for start, _ in seen]
     assert starts == sorted(starts)
     assert starts.count(SPAN.start) == 2
@@ -255,12 +255,12 @@ def test_a_mask_is_enlarged_once(clip) -> None:
 
     class LaterFails:
         def judge(self, given: Shown) -> Verdict:
-            judged.append((given.frames[0].index, given.event.box))
+            judged.append((given.frames[0].index, given.overlay.box))
             is_first = given.frames[0].index == SPAN.start
-            return Verdict(0, 0, 1, 1, 0.5 if is_first and given.event.box == grown else 5.0)
+            return Verdict(0, 0, 1, 1, 0.5 if is_first and given.overlay.box == grown else 5.0)
 
     _, report = erased(captioned, (event,), LaterFails(), window_frames=12)
-    assert report.captions[0].redone is Redone.LARGER_MASK
+    assert report.of(SubjectKind.CAPTION)[0].redone is Redone.LARGER_MASK
     later = sorted({start for start, _ in judged} - {SPAN.start})
     assert [box for start, box in judged if start == later[0]] == [grown, grown]
     assert all(box == grown for start, box in judged if start in later)
@@ -276,7 +276,7 @@ def test_what_was_tried_in_vain_is_not_tried_again(clip) -> None:
             return Verdict(0, 0, 9, 1, 5.0)
 
     _, report = erased(captioned, (event,), Unhappy(), window_frames=12)
-    assert report.captions[0].redone is Redone.NONE
+    assert report.of(SubjectKind.CAPTION)[0].redone is Redone.NONE
     assert starts.count(SPAN.start) == 3
     assert len(set(starts)) > 1
     assert all(starts.count(start) == 1 for start in set(starts) - {SPAN.start})
@@ -286,7 +286,7 @@ def test_looking_again_gives_the_same_result_again(judge, clip) -> None:
     _, captioned, event = clip
     first, first_report = erased(captioned, (eroded(event, 3),), judge)
     second, second_report = erased(captioned, (eroded(event, 3),), judge)
-    assert first_report.captions == second_report.captions
+    assert first_report.fills == second_report.fills
     assert all(np.array_equal(a.y, b.y) and np.array_equal(a.u, b.u) for a, b in zip(first, second, strict=True))
 
 
@@ -297,7 +297,7 @@ class Scripted:
         self.left = list(severities_given)
 
     def judge(self, given: Shown) -> Verdict:
-        assert len(given.frames) == len(given.patches) == given.event.end_frame - given.event.start_frame
+        assert len(given.frames) == len(given.patches) == given.overlay.end_frame - given.overlay.start_frame
         return Verdict(0, 0, 1, 1, self.left.pop(0))
 
 
@@ -320,9 +320,9 @@ def test_at_most_two_more_attempts_and_the_best_is_kept(quality, verdicts, kept)
     script = Scripted(*verdicts)
     _, report = erased(captioned, (event,), script, quality, enlarge=lambda event, _: larger_mask(event, 2, size))
     assert script.left == []
-    assert report.captions[0].redone is kept
-    assert report.captions[0].verdict.severity == min(verdicts)
-    assert report.captions[0].frames == 6
+    assert report.of(SubjectKind.CAPTION)[0].redone is kept
+    assert report.of(SubjectKind.CAPTION)[0].verdict.severity == min(verdicts)
+    assert report.of(SubjectKind.CAPTION)[0].frames == 6
 
 
 @pytest.mark.parametrize(("revealed", "life"), [(True, range(4, 20)), (False, range(24))])
@@ -333,8 +333,8 @@ def test_where_no_mask_may_grow_the_other_method_is_tried(revealed, life) -> Non
     event = event_of(opacities[4] > 0.02, start_frame=life.start, end_frame=life.stop)
     script = Scripted(3.0, 0.5)
     done, report = erased(captioned, (event,), script, Quality.PREMIUM, enlarge=lambda *_: None)
-    assert report.captions[0].redone is Redone.OTHER_METHOD
-    assert (report.captions[0].pixels_from_frames > 0) == revealed
+    assert report.of(SubjectKind.CAPTION)[0].redone is Redone.OTHER_METHOD
+    assert (report.of(SubjectKind.CAPTION)[0].pixels.revealed > 0) == revealed
     mask = in_frame(event)
     for frame, result in zip(captioned, done, strict=True):
         assert np.array_equal(frame.y[~mask], result.y[~mask])
@@ -359,17 +359,17 @@ def test_only_the_caption_that_failed_is_changed(clip) -> None:
     middle = (event.box.x0 + event.box.x1) // 2
     left[:, middle - 2 :] = False
     right[:, : middle + 2] = False
-    events = (event_of(left), event_of(right, index=1))
+    events = (event_of(left), event_of(right, number=1, subject=Subject(SubjectKind.CAPTION, 1)))
     assert len(plan_windows(events, WIDTH, HEIGHT, 2)) == 1
 
     class RightFails:
         def judge(self, given: Shown) -> Verdict:
-            fails = given.event.index == 1 and given.event.box == events[1].box
+            fails = given.overlay.number == 1 and given.overlay.box == events[1].box
             return Verdict(0, 0, 1, 1, 2.0 if fails else 0.5)
 
     plain, _ = erased(captioned, events, Scripted(*[0.5] * 2))
     done, report = erased(captioned, events, RightFails())
-    assert [report.captions[index].redone for index in (0, 1)] == [Redone.NONE, Redone.LARGER_MASK]
+    assert [report.of(SubjectKind.CAPTION)[index].redone for index in (0, 1)] == [Redone.NONE, Redone.LARGER_MASK]
     grown = in_frame(grown_by_halo(events[1]))
     for before, after in zip(plain, done, strict=True):
         assert np.array_equal(before.y[~grown], after.y[~grown])

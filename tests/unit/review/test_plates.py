@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from gpu_worker.fill.eraser import EraseReport, erase
+from gpu_worker.fill.overlays import SubjectKind, overlays_of
 from gpu_worker.fill.second_look import Redone, SecondLook, Shown, Verdict
 from gpu_worker.review.larger_mask import larger_mask
 from gpu_worker.video.patches import apply_patches
 from tests.unit.captions.drawn import HEIGHT, WIDTH, moving
 from tests.unit.fill.test_eraser import shots
-from tests.unit.fill.test_plate import PLATE_BOX, edge_mask, event_on, in_frame, plate, with_plate
+from tests.unit.fill.test_veil import PLATE_BOX, edge_mask, event_on, in_frame, plate, with_plate
 
 LIFE = range(4, 14)
 
@@ -27,7 +28,8 @@ def _erased(*severities_given: float):
     look = SecondLook(judge, lambda event, missed: larger_mask(event, 2, (WIDTH, HEIGHT), missed), 2)
     report = EraseReport()
     done = [
-        apply_patches(*pair) for pair in erase(captioned, (event,), shots(0, end=18), report=report, second_look=look)
+        apply_patches(*pair)
+        for pair in erase(captioned, overlays_of((event,)), shots(0, end=18), report=report, second_look=look)
     ]
     assert left == []
     assert report.outside_difference == 0
@@ -40,16 +42,20 @@ def test_pixels_behind_a_plate_are_counted_with_their_caption() -> None:
     inside = np.zeros_like(behind)
     inside[PLATE_BOX.y0 : PLATE_BOX.y1, PLATE_BOX.x0 : PLATE_BOX.x1] = True
     clear = inside & ~in_frame(edge_mask(), clean[0])
-    assert report.captions[0].pixels_seen_through == len(LIFE) * int(clear.sum()) == report.pixels_seen_through
+    assert (
+        report.of(SubjectKind.CAPTION)[0].pixels.seen_through
+        == len(LIFE) * int(clear.sum())
+        == report.pixels_seen_through
+    )
     error = np.abs(done[8].y[clear].astype(int) - clean[8].y[clear])
     assert error.mean() < np.abs(captioned[8].y[clear].astype(int) - clean[8].y[clear]).mean() / 10
 
 
 def test_a_plate_whose_result_fails_is_filled_with_the_rest() -> None:
     clean, captioned, done, report = _erased(3.0, 0.5)
-    assert report.captions[0].redone is Redone.LARGER_MASK
-    assert report.captions[0].pixels_seen_through == 0
-    assert report.captions[0].pixels_masked > len(LIFE) * (PLATE_BOX.width * PLATE_BOX.height)
+    assert report.of(SubjectKind.CAPTION)[0].redone is Redone.LARGER_MASK
+    assert report.of(SubjectKind.CAPTION)[0].pixels.seen_through == 0
+    assert report.of(SubjectKind.CAPTION)[0].pixels.masked > len(LIFE) * (PLATE_BOX.width * PLATE_BOX.height)
     inside = (slice(PLATE_BOX.y0, PLATE_BOX.y1), slice(PLATE_BOX.x0, PLATE_BOX.x1))
     for index in LIFE:
         before = np.abs(captioned[index].y[inside].astype(int) - clean[index].y[inside]).mean()

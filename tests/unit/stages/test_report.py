@@ -13,16 +13,16 @@ from domain.detection import Box, CaptionEvent, Detection, Shot
 from domain.job import Stage
 from gpu_worker.fill.second_look import Redone
 from gpu_worker.review import judge
-from gpu_worker.stages.job import CaptionRecord, EraseRecord
+from gpu_worker.stages.job import EraseRecord, FillRecord
 from gpu_worker.stages.report import Report, erase_summary, erase_warnings, summary_lines
 
 PAGE = (Path(__file__).parents[3] / "docs" / "report.md").read_text(encoding="utf-8")
-CLEAN = CaptionRecord(
+CLEAN = FillRecord(
     index=0,
     frames=10,
     pixels_masked=1000,
     pixels_from_frames=900,
-    residual_text=0.0,
+    residual=0.0,
     ghost_levels=1.5,
     seam=1.1,
     flicker=1.2,
@@ -56,7 +56,7 @@ def _detection(*captions: CaptionEvent) -> Detection:
     )
 
 
-def _segment(index: int, *captions: CaptionRecord, outside_difference: int = 0) -> EraseRecord:
+def _segment(index: int, *captions: FillRecord, outside_difference: int = 0) -> EraseRecord:
     return EraseRecord(
         stage=Stage.ERASE,
         segment=index,
@@ -71,7 +71,7 @@ def _segment(index: int, *captions: CaptionRecord, outside_difference: int = 0) 
     )
 
 
-def _changed(record: CaptionRecord, **changes) -> CaptionRecord:
+def _changed(record: FillRecord, **changes) -> FillRecord:
     return record.model_copy(update=changes)
 
 
@@ -99,8 +99,8 @@ def test_what_passed_is_not_warned_of() -> None:
 @pytest.mark.parametrize(
     ("figures", "words"),
     [
-        ({"residual_text": 0.2}, "something like text is still there"),
-        ({"ghost_levels": 8.0}, "a ghost of the letters may be seen"),
+        ({"residual": 0.2}, "something like text is still there"),
+        ({"ghost_levels": 8.0}, "a ghost of it may be seen"),
         ({"seam": 3.0}, "the edge of what was filled may be seen"),
         ({"flicker": 3.0}, "what was filled flickers"),
         ({"seam": 1.8004}, "the edge of what was filled may be seen"),
@@ -116,7 +116,7 @@ def test_what_failed_is_said_in_words(figures, words) -> None:
 def test_a_change_outside_the_masks_is_never_silent() -> None:
     summary = erase_summary(_detection(_caption(0)), [_segment(0, CLEAN), _segment(1, outside_difference=3)])
     assert summary.outside_difference == 3
-    assert erase_warnings(summary) == ("pixels outside the captions were changed by up to 3 levels",)
+    assert erase_warnings(summary) == ("pixels outside the captions and icons were changed by up to 3 levels",)
 
 
 def test_the_command_line_says_what_became_of_the_captions() -> None:
@@ -124,7 +124,8 @@ def test_the_command_line_says_what_became_of_the_captions() -> None:
     summary = erase_summary(_detection(_caption(0), _caption(1)), [_segment(0, CLEAN, failed)])
     lines = summary_lines(summary, ("a warning",))
     assert lines == (
-        "2 captions removed, 90 % of their pixels from other frames; 0 filled again, 1 may still be seen",
+        "2 captions removed; 0 filled again, 1 may still be seen",
+        "90 % of the covered pixels come from other frames",
         "warning: a warning",
     )
     assert summary_lines(None, ()) == ()

@@ -6,7 +6,8 @@ import pytest
 
 from domain.detection import Box, CaptionEvent, Plate
 from gpu_worker.fill.eraser import EraseReport, erase
-from gpu_worker.fill.plate import leaves_no_edge, seen_through
+from gpu_worker.fill.overlays import overlays_of
+from gpu_worker.fill.veil import Shade, leaves_no_edge, seen_through
 from gpu_worker.fill.windows import Occlusion
 from gpu_worker.video.frame import Frame
 from gpu_worker.video.masks import encode_mask
@@ -56,6 +57,12 @@ def event_on(plate_found, start, end):
     )
 
 
+def shade(opacity, frame):
+    """Return the plate over a window that is the whole frame, with what it covers in full."""
+    (overlay,) = overlays_of((event_on(plate(opacity, 0, 1), 0, 1),))
+    return Shade.of([(overlay.veil, PLATE_BOX)], frame.height, frame.width)
+
+
 def in_frame(mask, frame):
     whole = np.zeros(frame.y.shape, dtype=bool)
     whole[OUTER.y0 : OUTER.y1, OUTER.x0 : OUTER.x1] = mask
@@ -70,7 +77,7 @@ def test_what_is_behind_comes_back(bit_depth) -> None:
         clean = Frame(0, 0, clean.time_base, *planes, 10)
     seen = with_plate(clean, 0.4)
     hidden = Occlusion(in_frame(edge_mask(), clean))
-    y, u, v = seen_through((seen.y, seen.u, seen.v), plate(0.4, 0, 1), PLATE_BOX, hidden, bit_depth)
+    (y, u, v), _ = seen_through((seen.y, seen.u, seen.v), shade(0.4, clean), hidden, bit_depth)
     part = in_frame(~edge_mask(), clean) & ~hidden.mask
     scale = 1 << (bit_depth - 8)
     assert cv2.absdiff(y, clean.y)[part].max() <= 3 * scale
@@ -87,7 +94,7 @@ def test_a_wrong_opacity_leaves_an_edge() -> None:
     hidden = Occlusion(in_frame(edge_mask(), clean))
 
     def gone(opacity):
-        behind = seen_through(planes, plate(opacity, 0, 1), PLATE_BOX, hidden, 8)
+        behind, _ = seen_through(planes, shade(opacity, clean), hidden, 8)
         return leaves_no_edge([(planes, behind)], PLATE_BOX, hidden, 8)
 
     assert gone(0.5)
@@ -102,7 +109,9 @@ def test_a_plate_is_looked_through_or_filled(believed, is_seen_through) -> None:
     report = EraseReport()
     # It fades for two frames at its start: nothing is known of its opacity there.
     event = event_on(plate(believed, 8, 24), 6, 24)
-    patches = {frame.index: patch for frame, (*patch,) in erase(frames, (event,), shots(0, end=30), report=report)}
+    patches = {
+        frame.index: patch for frame, (*patch,) in erase(frames, overlays_of((event,)), shots(0, end=30), report=report)
+    }
     inner = (PLATE_BOX.height) * (PLATE_BOX.width) - int(edge_mask()[4:-4, 4:-4].sum())
     assert report.pixels_seen_through == (16 * inner if is_seen_through else 0)
     assert report.outside_difference == 0
