@@ -129,9 +129,10 @@ class MediaBucket:
         version: dict[str, Any] = {"VersionId": ref.version_id} if ref.version_id else {}
         return self._client.get_object(Bucket=ref.bucket, Key=ref.key, **version)["Body"].read(most)
 
-    def write_bytes(self, key: str, data: bytes, content_type: str) -> None:
-        """Write an object."""
-        self._client.put_object(Bucket=self.name, Key=key, Body=data, ContentType=content_type)
+    def write_bytes(self, key: str, data: bytes, content_type: str) -> ObjectRef:
+        """Write an object, and return the version that it has now."""
+        answer = self._client.put_object(Bucket=self.name, Key=key, Body=data, ContentType=content_type)
+        return ObjectRef(bucket=self.name, key=key, version_id=_real_version(answer.get("VersionId")))
 
     def delete(self, key: str) -> None:
         """Delete an object; its versions go as the bucket's rules say."""

@@ -13,9 +13,10 @@ from domain.errors import InvalidTransitionError
 from domain.failure import job_error
 from domain.job import Job, JobError, JobRequest, ObjectRef, ResultFacts, SourceFacts, Stage
 from domain.storage_keys import JobKeys
-from domain.work_order import Plan, PreviewManifest, ResultManifest, WorkOrder
+from domain.work_order import LibraryIcon, Plan, PreviewManifest, ResultManifest, WorkOrder
 
 if TYPE_CHECKING:
+    from adapters.icons import Icons
     from adapters.job_end import JobEnd
     from adapters.jobs_table import JobsTable
     from adapters.media_bucket import MediaBucket, ObjectFacts
@@ -37,6 +38,7 @@ class Processing:
     jobs: JobsTable
     media: MediaBucket
     outputs: OutputBuckets
+    icons: Icons
     fetcher: SourceFetcher
     end: JobEnd
     clock: Callable[[], datetime]
@@ -82,11 +84,18 @@ class Processing:
             erase=request.erase,
             upscale=request.upscale,
             preview=request.preview,
+            icon_library=self._icon_library(job, request),
         )
         key = JobKeys(job_id).work_order
         self.media.write(key, order)
         self.jobs.start(job_id, facts, self.clock())
         return self.media.uri(key), order
+
+    def _icon_library(self, job: Job, request: JobRequest) -> tuple[LibraryIcon, ...]:
+        icons = None if request.erase is None else request.erase.icons
+        if icons is None or icons.erase_everything:  # then nothing is looked for
+            return ()
+        return self.icons.library(job.owner, icons.kinds)
 
     def plan_segments(self, job_id: str) -> Plan:
         """Cut the video into pieces.

@@ -184,7 +184,7 @@ class Service:
     @cached_property
     def processing(self) -> Processing:
         """The steps of the state machine."""
-        return Processing(self.jobs, self.media, self.outputs, self._fetcher, self._job_end, self._clock)
+        return Processing(self.jobs, self.media, self.outputs, self.icons, self._fetcher, self._job_end, self._clock)
 
     @cached_property
     def once_per_key(self) -> OncePerKey:

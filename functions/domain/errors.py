@@ -47,6 +47,7 @@
         ├── UnsupportedCodecError
         ├── EncryptedSourceError
         ├── UnsupportedIconFormatError
+        ├── UnsafeIconError
         ├── InvalidIconError
         ├── UnsupportedContainerError
         └── UnsupportedResolutionError
@@ -271,7 +272,11 @@ class EncryptedSourceError(BadSourceError):
 
 
 class UnsupportedIconFormatError(BadSourceError):
-    """Raised when an icon's file is no PNG; an SVG has to be drawn as one first."""
+    """Raised when an icon's file is neither a PNG nor an SVG."""
+
+
+class UnsafeIconError(BadSourceError):
+    """Raised when an icon's SVG does more than draw: it holds scripts, outside references, or endless copies."""
 
 
 class InvalidIconError(BadSourceError):

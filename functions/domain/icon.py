@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AwareDatetime, Field
@@ -10,12 +12,20 @@ from domain.errors import InvalidIconError, UnsupportedIconFormatError
 from domain.job import MAX_NAME_LENGTH, IconKind, UploadId
 from domain.png import is_png, read_png
 from domain.strict import Strict
+from domain.svg import is_svg, read_svg
 
 #: A tenant's icons are read as a whole to be sorted: a few pages of the table.
 MAX_ICONS = 500
 MAX_ICON_BYTES = 1 << 20
 MAX_ICON_SIDE = 1024
 MIN_ICON_SIDE = 8
+
+
+class IconMediaType(StrEnum):
+    """What an icon's picture is."""
+
+    PNG = "image/png"
+    SVG = "image/svg+xml"
 
 
 class IconDraft(Strict):
@@ -27,14 +37,21 @@ class IconDraft(Strict):
 
 
 class Icon(Strict):
-    """An icon as it is kept; sizes in pixels."""
+    """An icon; sizes in pixels, of an SVG those that it names itself."""
 
     icon_id: str
     name: str
     kind: IconKind
+    media_type: IconMediaType
     width: int
     height: int
     created_at: AwareDatetime
+
+
+class KeptIcon(Icon):
+    """An icon as it is kept: jobs go on with the version of the picture that they began with, should it be deleted."""
+
+    picture_version: str | None
 
 
 class IconView(Icon):
@@ -63,16 +80,32 @@ def check_size(size_bytes: int) -> None:
         )
 
 
-def size_of_image(data: bytes) -> tuple[int, int]:
-    """Return width and height of an icon's picture.
+@dataclass(frozen=True, slots=True)
+class PictureFacts:
+    """What a picture is, and its size in pixels."""
+
+    media_type: IconMediaType
+    width: int
+    height: int
+
+
+def read_picture(data: bytes) -> PictureFacts:
+    """Check an icon's picture, and return what it is.
 
     Raises:
-        UnsupportedIconFormatError: it is no PNG; SVG is not drawn here, for what such a file may load or run.
-        InvalidIconError: it is damaged, too small, too large, or has no transparency.
+        UnsupportedIconFormatError: it is neither a PNG nor an SVG.
+        UnsafeIconError: it is an SVG that does more than to draw.
+        InvalidIconError: it is damaged, too small, too large, or a PNG without transparency.
     """
     check_size(len(data))
-    if not is_png(data):
-        raise UnsupportedIconFormatError("icons are PNG files with transparency; draw an SVG as one", allowed="PNG")
+    if is_png(data):
+        return _png_facts(data)
+    if is_svg(data):
+        return PictureFacts(IconMediaType.SVG, *read_svg(data))
+    raise UnsupportedIconFormatError("icons are PNG files with transparency, or SVG files", allowed="PNG, SVG")
+
+
+def _png_facts(data: bytes) -> PictureFacts:
     facts = read_png(data, MAX_ICON_SIDE)
     if min(facts.width, facts.height) < MIN_ICON_SIDE:
         raise InvalidIconError(
@@ -83,4 +116,4 @@ def size_of_image(data: bytes) -> tuple[int, int]:
         raise InvalidIconError(
             "the image has no alpha channel: what belongs to the icon cannot be told", allowed="PNG with alpha"
         )
-    return facts.width, facts.height
+    return PictureFacts(IconMediaType.PNG, facts.width, facts.height)

@@ -39,8 +39,8 @@ def inbox_owner(key: str) -> str:
 
 
 def icon(owner: str, icon_id: str) -> str:
-    """Return the key of the picture of an icon in the library."""
-    return f"icons/{owner}/{icon_id}.png"
+    """Return the key of the picture of an icon in the library, whatever it is."""
+    return f"icons/{owner}/{icon_id}"
 
 
 def usage_export(export_id: str) -> str:

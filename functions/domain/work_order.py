@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from domain.icon import IconMediaType
 from domain.job import EraseSettings, IconKind, ObjectRef, SourceFacts, UpscaleSettings
 from domain.strict import Strict
 
@@ -13,15 +14,14 @@ from domain.strict import Strict
 class LibraryIcon(Strict):
     """One icon of the library that a job's icons are compared with.
 
-    ``picture`` is the file as its owner gave it, of ``media_type`` ``image/png`` or ``image/svg+xml``: found as the
-    source is, in its bucket, or on a laptop as a local file.
+    ``picture`` is the file as its owner gave it: found as the source is, in its bucket, or on a laptop as a local file.
     """
 
     icon_id: str
     name: str
     kind: IconKind
     picture: ObjectRef
-    media_type: Literal["image/png", "image/svg+xml"]
+    media_type: IconMediaType
 
 
 class WorkOrder(Strict):

@@ -52,10 +52,10 @@ def test_an_icon_is_made_read_listed_and_deleted(deployment, request_icon, uploa
     uploaded()
     created = request_icon("POST")
     assert (created.status, created.body["name"], created.body["kind"]) == (201, "Channel 5", "tv")
-    assert (created.body["width"], created.body["height"]) == (64, 32)
+    assert (created.body["width"], created.body["height"], created.body["media_type"]) == (64, 32, "image/png")
     icon_id = created.body["icon_id"]
     assert created.headers["Location"] == f"/v1/icons/{icon_id}"
-    key = f"icons/default/{icon_id}.png"
+    key = f"icons/default/{icon_id}"
     assert urllib.parse.urlsplit(created.body["url"]).path.endswith(key)
     assert deployment.s3.get_object(Bucket=deployment.bucket, Key=key)["Body"].read() == picture()
     shown = request_icon("GET", f"/{icon_id}").body
@@ -83,14 +83,38 @@ def test_icons_are_listed_page_by_page(deployment, request_icon, uploaded):
     assert request_icon("GET", query={"cursor": "x"}).body["field"] == "cursor"
 
 
+def test_a_drawing_is_kept_as_it_came(deployment, request_icon, uploaded):
+    drawing = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 12"><path d="M0 0h24v12z"/></svg>'
+    uploaded(drawing)
+    created = request_icon("POST").body
+    assert (created["width"], created["height"], created["media_type"]) == (24, 12, "image/svg+xml")
+    stored = deployment.s3.get_object(Bucket=deployment.bucket, Key=f"icons/default/{created['icon_id']}")
+    assert (stored["Body"].read(), stored["ContentType"]) == (drawing, "image/svg+xml")
+
+
+def jpeg():
+    file = io.BytesIO()
+    Image.new("RGB", (64, 32)).save(file, "JPEG")
+    return file.getvalue()
+
+
 @pytest.mark.parametrize(
     ("data", "code"),
     [
         (picture("RGB"), "InvalidIcon"),
+        (picture("L"), "InvalidIcon"),
         (picture(size=(1025, 8)), "InvalidIcon"),
+        (picture(size=(20000, 8)), "InvalidIcon"),
+        (picture(size=(7, 8)), "InvalidIcon"),
+        (jpeg(), "UnsupportedIconFormat"),
+        (b"GIF89a", "UnsupportedIconFormat"),
+        (b"", "UnsupportedIconFormat"),
         (picture()[:-20], "InvalidIcon"),
         (b"\0" * ((1 << 20) + 1), "InvalidIcon"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg' onload='x()'/>", "UnsupportedIconFormat"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 9 9' onload='x()'/>", "UnsafeIcon"),
+        (b"<!DOCTYPE svg><svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 9 9'/>", "UnsafeIcon"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 20000 9'/>", "InvalidIcon"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 9 9'>", "InvalidIcon"),
     ],
 )
 def test_a_picture_that_cannot_be_used_is_refused(request_icon, uploaded, data, code):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from datetime import UTC
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import plan_segments
 import probe_source
 import record_failure
 import record_result
+from adapters.service import current_service
 from domain.errors import (
     InvalidTransitionError,
     NoVideoStreamError,
@@ -22,10 +24,12 @@ from domain.errors import (
     UnsupportedContainerError,
     UnsupportedResolutionError,
 )
-from domain.job import Job, JobRequest, JobStatus, ObjectRef, SourceFacts, Stage
+from domain.icon import IconDraft
+from domain.job import IconKind, Job, JobRequest, JobStatus, ObjectRef, SourceFacts, Stage
 from domain.storage_keys import JobKeys
 from domain.work_order import Plan, ResultManifest, WorkOrder
 
+CORNER = {"x": 0.0, "y": 0.0, "width": 0.2, "height": 0.2}
 JOB_ID = "7f3c2f0e-5b1d-4d0c-9a53-0d9a1c1e2f33"
 FACTS = SourceFacts(size_bytes=5, container="mp4", video_codec="h264", pixel_format="yuv420p", width=640, height=360)
 
@@ -81,6 +85,48 @@ def test_the_probe_writes_the_work_order_and_sets_the_job_running(deployment, re
     assert (order.source_facts.container, order.source_facts.width, order.source_facts.height) == ("mp4", 640, 360)
     assert (job.status, job.stage) == (JobStatus.RUNNING, Stage.DETECT)
     assert job.started_at == deployment.clock().astimezone(UTC)
+
+
+def icon_of(deployment, name, kind, owner="default"):
+    """Put an icon into the library; return what a work order says of it."""
+    deployment.clock.advance(seconds=1)
+    upload_id = str(uuid.uuid4())
+    drawing = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path d="M0 0h9v9z"/></svg>'
+    deployment.put(f"uploads/{owner}/{upload_id}/icon.svg", drawing)
+    draft = IconDraft.model_validate({"name": name, "kind": kind, "upload_id": upload_id})
+    icons = current_service().icons
+    icon_id = icons.create(draft, owner)
+    return next(icon for icon in icons.library(owner, tuple(IconKind)) if icon.icon_id == icon_id)
+
+
+@pytest.mark.parametrize(
+    ("functions", "names"),
+    [
+        ({"erase": {"icons": {}}}, ["Channel 5", "Platform"]),
+        ({"erase": {"icons": {"kinds": ["internet"]}, "captions": {}}}, ["Platform"]),
+        ({"erase": {"icons": {"erase_everything": True, "regions": [CORNER]}}}, []),
+        ({"erase": {}}, []),
+        ({"upscale": {}}, []),
+    ],
+)
+def test_the_work_order_holds_the_owner_s_icons_of_the_wanted_kinds(  # noqa: PLR0917
+    deployment, recorded, queued, tmp_path, functions, names
+):
+    queued(make_video(tmp_path / "a.mp4").read_bytes(), **functions)
+    icons = [icon_of(deployment, "Channel 5", "tv"), icon_of(deployment, "Platform", "internet")]
+    icon_of(deployment, "Theirs", "tv", owner="someone")
+    probe_source.handler(recorded("probe_source"), deployment.context)
+    order = read(deployment, JobKeys(JOB_ID).work_order, WorkOrder)
+    assert [icon.name for icon in order.icon_library] == names
+    assert order.icon_library == tuple(icon for icon in icons if icon.name in names)
+
+
+def test_a_picture_outlives_its_icon_for_the_jobs_that_began_with_it(deployment):
+    icon = icon_of(deployment, "Channel 5", "tv")
+    current_service().icons.delete(icon.icon_id, "default")
+    assert current_service().icons.library("default", tuple(IconKind)) == ()
+    assert current_service().media.read_bytes(icon.picture, 100).startswith(b"<svg")
+    assert icon.media_type == "image/svg+xml"
 
 
 def test_the_probe_reads_tables_at_the_end_without_the_pictures_between(deployment, recorded, queued, tmp_path):

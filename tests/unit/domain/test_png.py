@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from domain.errors import InvalidIconError, UnsupportedIconFormatError
-from domain.icon import MAX_ICON_BYTES, size_of_image
+from domain.icon import MAX_ICON_BYTES, IconMediaType, PictureFacts, read_picture
 from domain.png import PngFacts, read_png
 
 
@@ -86,7 +86,7 @@ def test_what_breaks_the_format_is_refused(data):
 
 
 def test_an_icon_is_a_small_png_with_transparency():
-    assert size_of_image(png(8, 1024)) == (8, 1024)
+    assert read_picture(png(8, 1024)) == PictureFacts(IconMediaType.PNG, 8, 1024)
     for data, words in [
         (png(7, 8), "at least 8"),
         (png(8, 1025), "at most 1024"),
@@ -94,7 +94,7 @@ def test_an_icon_is_a_small_png_with_transparency():
         (png() + b"\0" * MAX_ICON_BYTES, "bytes"),
     ]:
         with pytest.raises(InvalidIconError, match=words):
-            size_of_image(data)
-    for data in (b"<svg xmlns='http://www.w3.org/2000/svg'><script/></svg>", b"GIF89a", b""):
+            read_picture(data)
+    for data in (b"<html/>", b"GIF89a", b""):
         with pytest.raises(UnsupportedIconFormatError):
-            size_of_image(data)
+            read_picture(data)
