@@ -23,7 +23,7 @@ _LEAST_OPACITY = 0.02
 _HALO = np.ones((5, 5), np.uint8)
 
 #: Visually lossless, as published video is: what is lost inside the mask is the caption's doing.
-_CRF = "18"
+_CRF = 18
 
 Mask = NDArray[np.bool_]
 
@@ -57,7 +57,7 @@ class CaptionedClip:
 
     def masks(self) -> list[Mask]:
         """Return each frame's covered pixels (H, W) with their halo."""
-        return [_with_halo(opacity) for opacity in self.opacity]
+        return [with_halo(opacity) for opacity in self.opacity]
 
 
 def draw(case: Case, clips: Path, folder: Path, width: int, seed: int) -> CaptionedClip:
@@ -70,9 +70,9 @@ def draw(case: Case, clips: Path, folder: Path, width: int, seed: int) -> Captio
         for index in range(planned.start, planned.end):
             edge = min(index - planned.start, planned.end - 1 - index) + 1
             strength = min(1.0, edge / (planned.style.fade_frames + 1))
-            captioned[index], opacity = with_caption(captioned[index], overlay, strength)
+            captioned[index], opacity = with_overlay(captioned[index], overlay, strength)
             opacities[index] = np.maximum(opacities[index], opacity)
-        mask = _with_halo(np.asarray(overlay[..., 3] / 255, dtype=np.float32))
+        mask = with_halo(np.asarray(overlay[..., 3] / 255, dtype=np.float32))
         captions.append(TrueCaption(planned.start, planned.end, planned.style.text, mask))
     path = folder / f"{case.name}.mp4"
     encode(captioned, (clean[0].width, clean[0].height), path)
@@ -80,7 +80,8 @@ def draw(case: Case, clips: Path, folder: Path, width: int, seed: int) -> Captio
     return CaptionedClip(case, path, clean, decoded, opacities, tuple(captions))
 
 
-def _with_halo(opacity: NDArray[np.float32]) -> Mask:
+def with_halo(opacity: NDArray[np.float32]) -> Mask:
+    """Return the pixels (H, W) that something drawn with this opacity changes, the codec's halo included."""
     return cv2.dilate((opacity > _LEAST_OPACITY).astype(np.uint8), _HALO).astype(bool)
 
 
@@ -142,7 +143,7 @@ def _frame(index: int, picture: NDArray[np.uint8]) -> Frame:
     return Frame(index, index, Fraction(1, RATE), picture[:height], chroma[0], chroma[1])
 
 
-def with_caption(frame: Frame, overlay: NDArray[np.uint8], strength: float) -> tuple[Frame, NDArray[np.float32]]:
+def with_overlay(frame: Frame, overlay: NDArray[np.uint8], strength: float) -> tuple[Frame, NDArray[np.float32]]:
     """Blend an RGBA overlay over a frame in YUV; return it with its opacity (H, W)."""
     opacity = np.asarray(overlay[..., 3] / 255 * strength, dtype=np.float32)
     colour = np.asarray(cv2.cvtColor(np.ascontiguousarray(overlay[..., :3]), cv2.COLOR_RGB2YCrCb), dtype=np.float32)
@@ -157,10 +158,10 @@ def with_caption(frame: Frame, overlay: NDArray[np.uint8], strength: float) -> t
     return replace(frame, y=mixed(frame.y, 0), u=mixed(frame.u, 2), v=mixed(frame.v, 1)), opacity
 
 
-def encode(frames: Iterable[Frame], size: tuple[int, int], path: Path) -> None:
+def encode(frames: Iterable[Frame], size: tuple[int, int], path: Path, crf: int = _CRF) -> None:
     """Write frames of ``size`` (width, height) as H.264 in an MP4 file, ``RATE`` a second."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=RATE, options={"crf": _CRF, "preset": "veryfast"})
+        stream = container.add_stream("libx264", rate=RATE, options={"crf": str(crf), "preset": "veryfast"})
         (stream.width, stream.height), stream.pix_fmt = size, "yuv420p"
         for frame in frames:
             planes = np.concatenate([plane.reshape(-1) for plane in (frame.y, frame.u, frame.v)])

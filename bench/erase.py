@@ -24,7 +24,7 @@ from bench.tables import report
 from bench.transcode import plain_transcode
 from bench.worker import erase_patches, erase_to_video
 from domain.detection import CaptionEvent
-from domain.job import Quality
+from domain.job import EraseSettings, Quality
 from gpu_worker.video.masks import encode_mask
 
 #: The text detector takes most of a case's time: a quick run asks it less often.
@@ -56,9 +56,9 @@ def measure(
 ) -> CaseResult:
     """Erase and score one case in ``folder``; leave a strip of pictures. ``stride`` as in ``Scorer``."""
     count = len(clip.clean)
-    job_seconds = erase_to_video(clip.path, folder / "job")
+    job_seconds = erase_to_video(clip.path, folder / "job", EraseSettings())
     transcode_seconds = plain_transcode(clip.path, folder / "plain.mp4")
-    normal = erase_patches(clip.path, folder / "normal", Quality.NORMAL, found_in=folder / "job")
+    normal = erase_patches(clip.path, folder / "normal", EraseSettings(), found_in=folder / "job")
     versions = {
         "untouched": clip.captioned,
         "Telea, true mask": telea(clip.captioned, clip.masks()),
@@ -69,12 +69,17 @@ def measure(
         "Normal": normal.frames,
     }
     if premium:
-        found = erase_patches(clip.path, folder / "premium", Quality.PREMIUM, found_in=folder / "job")
+        settings = EraseSettings(quality=Quality.PREMIUM)
+        found = erase_patches(clip.path, folder / "premium", settings, found_in=folder / "job")
         versions["Premium"] = found.frames
     versions["Normal, true mask"] = erase_patches(
-        clip.path, folder / "true", Quality.NORMAL, truth=true_events(clip)
+        clip.path, folder / "true", EraseSettings(), truth=true_events(clip)
     ).frames
-    write_strip(clip, {**versions, "clean": clip.clean}, pictures / f"{clip.case.name}.png")
+    moments = [
+        ((caption.start + caption.end) // 2, caption.box.model_copy(update={"x0": 0, "x1": clip.clean[0].width}))
+        for caption in clip.captions
+    ]
+    write_strip(moments, {**versions, "clean": clip.clean}, pictures / f"{clip.case.name}.png")
     scorer = Scorer(clip, [shot.start_frame for shot in normal.detection.shots], stride)
     return CaseResult(
         case=clip.case,

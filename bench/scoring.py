@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -17,12 +17,12 @@ from gpu_worker.video.masks import decode_mask
 
 
 @dataclass(frozen=True, slots=True)
-class VersionScore:
+class PictureScore:
     """One version of a clip against the clean one.
 
-    PSNR in dB over all captioned frames: of luma and of chroma inside the true mask, of luma in the ring around it and
-    outside of both, of luma inside the mask where the place is free at another time of the shot and where it never is.
-    SSIM of luma inside and in the ring. ``flicker`` and ``ghost`` as in ``bench.metrics``. None: no such pixel.
+    PSNR in dB over all frames in which something was drawn: of luma and of chroma inside the true mask, of luma in the
+    ring around it and outside of both, of luma inside the mask where the place is free at another time of the shot and
+    where it never is. SSIM of luma inside and in the ring. ``flicker`` and ``ghost`` as in ``bench.metrics``. None: no such pixel.
     """
 
     psnr: float | None
@@ -35,6 +35,12 @@ class VersionScore:
     never_free_psnr: float | None
     flicker: float
     ghost: float
+
+
+@dataclass(frozen=True, slots=True)
+class VersionScore(PictureScore):
+    """One version of a captioned clip, with the text that a detector still sees in it."""
+
     residual: Residual
 
 
@@ -79,46 +85,63 @@ class CaseResult:
     speed: Speed
 
 
-class Scorer:
-    """Scores versions of one clip; ``cuts`` start shots, every ``stride``-th captioned frame is searched for text."""
+class PictureScorer:
+    """Scores versions of one clip.
 
-    def __init__(self, clip: CaptionedClip, cuts: Sequence[int], stride: int) -> None:
-        self._clip, self._cuts = clip, cuts
-        self._masks = clip.masks()
-        self._half = [metrics.halved(mask) for mask in self._masks]
-        self._rings = [metrics.ring(mask) for mask in self._masks]
-        self._rows = _rows_of(
-            np.logical_or.reduce([mask | ring for mask, ring in zip(self._masks, self._rings, strict=True)])
-        )
-        self._residual = ResidualText(clip.clean, clip.captioned, self._masks, cuts, stride)
+    Args:
+        clean: the frames without what was drawn.
+        drawn: the same with it, encoded and decoded.
+        masks: what it covers in each frame, (H, W).
+        cuts: frames that start a shot.
+    """
 
-    def version(self, frames: Sequence[Frame]) -> VersionScore:
+    def __init__(
+        self, clean: Sequence[Frame], drawn: Sequence[Frame], masks: Sequence[Mask], cuts: Sequence[int]
+    ) -> None:
+        self._clean, self._drawn, self._masks, self._cuts = clean, drawn, masks, cuts
+        self._half = [metrics.halved(mask) for mask in masks]
+        self._rings = [metrics.ring(mask) for mask in masks]
+        touched = [mask | around for mask, around in zip(masks, self._rings, strict=True)]
+        self._rows = _rows_of(np.logical_or.reduce(touched))
+
+    def score(self, frames: Sequence[Frame]) -> PictureScore:
         """Score one version: the clip's frames in order."""
-        clean, masks, rings = self._clip.clean, self._masks, self._rings
+        clean, masks, rings = self._clean, self._masks, self._rings
         y, true_y = [frame.y for frame in frames], [frame.y for frame in clean]
         chroma = [plane for frame in frames for plane in (frame.u, frame.v)]
         true_chroma = [plane for frame in clean for plane in (frame.u, frame.v)]
         rows = self._rows
-        captioned = [index for index, mask in enumerate(masks) if mask.any()]
-        likeness = [metrics.ssim_map(y[index][rows], true_y[index][rows]) for index in captioned]
+        covered = [index for index, mask in enumerate(masks) if mask.any()]
+        likeness = [metrics.ssim_map(y[index][rows], true_y[index][rows]) for index in covered]
         free = metrics.uncovered_elsewhere(masks, self._cuts)
-        ghosts = [
-            metrics.ghost(y[index], true_y[index], self._clip.captioned[index].y, masks[index]) for index in captioned
-        ]
+        ghosts = [metrics.ghost(y[index], true_y[index], self._drawn[index].y, masks[index]) for index in covered]
         outside = [~(mask | around) if mask.any() else mask for mask, around in zip(masks, rings, strict=True)]
-        return VersionScore(
+        return PictureScore(
             psnr=metrics.psnr(y, true_y, masks),
             chroma_psnr=metrics.psnr(chroma, true_chroma, [half for half in self._half for _ in range(2)]),
-            ssim=metrics.mean_over(likeness, [masks[index][rows] for index in captioned]),
+            ssim=metrics.mean_over(likeness, [masks[index][rows] for index in covered]),
             ring_psnr=metrics.psnr(y, true_y, rings),
-            ring_ssim=metrics.mean_over(likeness, [rings[index][rows] for index in captioned]),
+            ring_ssim=metrics.mean_over(likeness, [rings[index][rows] for index in covered]),
             outside_psnr=metrics.psnr(y, true_y, outside),
             free_elsewhere_psnr=metrics.psnr(y, true_y, free),
             never_free_psnr=metrics.psnr(y, true_y, [m & ~f for m, f in zip(masks, free, strict=True)]),
             flicker=metrics.flicker(y, true_y, masks, self._cuts),
             ghost=float(np.mean(ghosts)),
-            residual=self._residual.count(frames),
         )
+
+
+class Scorer:
+    """Scores versions of one clip; ``cuts`` start shots, every ``stride``-th captioned frame is searched for text."""
+
+    def __init__(self, clip: CaptionedClip, cuts: Sequence[int], stride: int) -> None:
+        self._clip = clip
+        self._masks = clip.masks()
+        self._pictures = PictureScorer(clip.clean, clip.captioned, self._masks, cuts)
+        self._residual = ResidualText(clip.clean, clip.captioned, self._masks, cuts, stride)
+
+    def version(self, frames: Sequence[Frame]) -> VersionScore:
+        """Score one version: the clip's frames in order."""
+        return VersionScore(**asdict(self._pictures.score(frames)), residual=self._residual.count(frames))
 
     def finding(self, detection: Detection, frames: Sequence[Frame]) -> FindingScore:
         """Score what was found, and what it did to ``frames`` where no caption was."""

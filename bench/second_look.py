@@ -23,7 +23,7 @@ from bench.erase import chosen, true_events
 from bench.scoring import found_masks
 from bench.worker import erase_patches
 from domain.detection import Box, CaptionEvent, Detection
-from domain.job import Quality
+from domain.job import EraseSettings
 from gpu_worker.captions.detector import TextDetector
 from gpu_worker.captions.finder import DETECTION_MODEL
 from gpu_worker.fill.eraser import erase
@@ -158,7 +158,7 @@ def main() -> None:
     for number, case in chosen(options.only, quick=options.quick):
         with tempfile.TemporaryDirectory(prefix="second-look-") as folder:
             clip = draw(case, options.clips, Path(folder), options.width, seed=number)
-            truth = erase_patches(clip.path, Path(folder) / "job", Quality.NORMAL, truth=true_events(clip))
+            truth = erase_patches(clip.path, Path(folder) / "job", EraseSettings(), truth=true_events(clip))
         for name, version in versions(clip, truth.detection).items():
             found.setdefault(name, []).extend(verdicts(judge, clip, truth.detection, version))
     print("| version | failed | " + " | ".join(f"{name} (median / worst)" for name in _FIGURES) + " |")

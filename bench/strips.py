@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.captioned_clips import CaptionedClip
+from domain.detection import Box
 from gpu_worker.video.frame import Frame
 
 _MARGIN = 20
@@ -18,12 +18,17 @@ _MOMENTS = 3
 _FONT_SCALE = 0.4
 
 
-def write_strip(clip: CaptionedClip, versions: Mapping[str, Sequence[Frame]], path: Path) -> None:
-    """Write one picture: the middle of each of the first captions side by side, one labelled row per version."""
+def write_strip(moments: Sequence[tuple[int, Box]], versions: Mapping[str, Sequence[Frame]], path: Path) -> None:
+    """Write one picture: the first moments side by side, one labelled row per version.
+
+    Args:
+        moments: frame numbers, and where to look: of captions all that stands in their rows, of icons what is near.
+        versions: frames by name.
+        path: of the PNG.
+    """
     columns = []
-    for caption in clip.captions[:_MOMENTS]:
-        index, box = (caption.start + caption.end) // 2, caption.box
-        part = slice(max(0, box.y0 - _MARGIN), box.y1 + _MARGIN)
+    for index, box in moments[:_MOMENTS]:
+        part = slice(max(0, box.y0 - _MARGIN), box.y1 + _MARGIN), slice(max(0, box.x0 - _MARGIN), box.x1 + _MARGIN)
         columns.append([bgr(frames[index])[part] for frames in versions.values()])
     height = max(column[0].shape[0] for column in columns)
     rows = []

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from bench.scoring import CaseResult, VersionScore
+from bench.scoring import CaseResult, PictureScore, VersionScore
 
 _MOVING_LITTLE = ("static", "pan")
 
 #: Heading, figure of one version, digits.
-_MEASURES: tuple[tuple[str, Callable[[VersionScore], float | None], int], ...] = (
+MEASURES: tuple[tuple[str, Callable[[PictureScore], float | None], int], ...] = (
     ("PSNR Y", lambda score: score.psnr, 2),
     ("PSNR UV", lambda score: score.chroma_psnr, 2),
     ("SSIM Y", lambda score: score.ssim, 4),
@@ -30,12 +30,12 @@ def report(results: Sequence[CaseResult]) -> str:
     methods = list(results[0].versions)
     parts = [
         "## PSNR of luma inside the true mask, dB\n",
-        _table(["case", *methods], _psnr_rows(results, methods)),
+        table(["case", *methods], _psnr_rows(results, methods)),
         "\n## Every measure, mean of all cases\n",
-        _table(["method", *(name for name, _, _ in _MEASURES), "residual text"], _measure_rows(results, methods)),
+        table(["method", *(name for name, _, _ in MEASURES), "residual text"], _measure_rows(results, methods)),
         "\n## Finding and speed, Normal\n",
         "Clips of four seconds pay for the opening of two networks: `make throughput` tells how fast a video goes.\n",
-        _table(
+        table(
             [
                 *("case", "recall", "precision", "size", "end errors", "false events", "coverage", "residual text"),
                 *("damaged frames", "changed outside", "transcode fps", "job", "detect", "erase"),
@@ -43,30 +43,33 @@ def report(results: Sequence[CaseResult]) -> str:
             [_finding_row(result) for result in results],
         ),
         "\n## Gates\n",
-        _table(["gate", "asked", "measured"], gates(results)),
+        table(["gate", "asked", "measured"], gates(results)),
         "",
     ]
     return "\n".join(parts)
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table as Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _mean(values: Iterable[float | None]) -> float | None:
+def mean(values: Iterable[float | None]) -> float | None:
+    """Return the mean of the values that there are, None without any."""
     given = [value for value in values if value is not None]
     return float(np.mean(given)) if given else None
 
 
-def _digits(value: float | None, digits: int) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
+def digits(value: float | None, count: int) -> str:
+    """Return a number with ``count`` decimals."""
+    return "-" if value is None else f"{value:.{count}f}"
 
 
 def _psnr_rows(results: Sequence[CaseResult], methods: Sequence[str]) -> list[list[str]]:
     def row(name: str, chosen: Sequence[CaseResult]) -> list[str]:
-        means = (_mean(result.versions[method].psnr for result in chosen) for method in methods)
-        return [name, *(_digits(mean, 2) for mean in means)]
+        means = (mean(result.versions[method].psnr for result in chosen) for method in methods)
+        return [name, *(digits(value, 2) for value in means)]
 
     kinds = dict.fromkeys(result.case.kind for result in results)
     core = [result for result in results if result.is_core]
@@ -82,7 +85,7 @@ def _measure_rows(results: Sequence[CaseResult], methods: Sequence[str]) -> list
     rows = []
     for method in methods:
         scores = [result.versions[method] for result in results]
-        figures = [_digits(_mean(figure(score) for score in scores), digits) for _, figure, digits in _MEASURES]
+        figures = [digits(mean(figure(score) for score in scores), count) for _, figure, count in MEASURES]
         rows.append([method, *figures, _residual(scores)])
     return rows
 
@@ -117,7 +120,7 @@ def gates(results: Sequence[CaseResult]) -> list[list[str]]:
 
     def gain(method: str, base: str, chosen: Sequence[CaseResult]) -> str:
         gains = (_difference(result.versions[method].psnr, result.versions[base].psnr) for result in chosen)
-        return f"{_digits(_mean(gains), 2)} dB"
+        return f"{digits(mean(gains), 2)} dB"
 
     little = [result for result in results if result.case.kind in _MOVING_LITTLE]
     core = [result for result in results if result.is_core]

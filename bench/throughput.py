@@ -24,7 +24,7 @@ import av
 import cv2
 import numpy as np
 
-from bench.captioned_clips import encode, frames_of, overlay_of, with_caption
+from bench.captioned_clips import encode, frames_of, overlay_of, with_overlay
 from bench.cases import RATE, STYLES, can_draw
 from bench.transcode import plain_transcode
 from gpu_worker.video.frame import Frame
@@ -45,7 +45,7 @@ def half_captioned(size: tuple[int, int], seconds: float, target: Path) -> None:
             full = _enlarged(frame, size)
             period, position = divmod(frame.index, 2 * _CAPTION_FRAMES)
             is_on = position >= _CAPTION_FRAMES
-            yield with_caption(full, overlays[period % len(overlays)], 1.0)[0] if is_on else full
+            yield with_overlay(full, overlays[period % len(overlays)], 1.0)[0] if is_on else full
 
     encode(frames(), size, target)
 

@@ -6,12 +6,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from domain.detection import CaptionEvent, Detection
-from domain.job import EraseSettings, ObjectRef, Quality, Stage, UpscaleSettings
+from domain.detection import CaptionEvent, Detection, IconTrack
+from domain.job import EraseSettings, ObjectRef, Stage, UpscaleSettings
 from domain.planning import plan_segments
 from domain.progress import StageProgress
 from domain.work_order import WorkOrder
-from gpu_worker.stages.job import EraseRecord, FinderFactory, StageJob, StageRecord, open_caption_finder
+from gpu_worker.stages.job import EraseRecord, StageJob, StageRecord
 from gpu_worker.stages.pipeline import run_all, run_stage
 from gpu_worker.video.frame import Frame
 from gpu_worker.video.patches import PatchStream, patched
@@ -22,7 +22,7 @@ from gpu_worker.workspace import LocalWorkspace
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Erased:
-    """A video's frames with its captions erased, before any encoder; what was found, and the records of the stages."""
+    """A video's frames with what was erased, before any encoder; what was found, and the records of the stages."""
 
     frames: list[Frame]
     detection: Detection
@@ -36,42 +36,36 @@ class Erased:
         return sum(record.pixels_from_frames for record in self.erase) / masked if masked else 1.0
 
 
-class _KnownCaptions:
-    """Stands for the caption finder where the captions are known."""
-
-    def __init__(self, captions: tuple[CaptionEvent, ...]) -> None:
-        self._captions = captions
-
-    def process_frame(self, frame: Frame, seconds: float) -> None:
-        pass
-
-    def flush(self) -> tuple[CaptionEvent, ...]:
-        return self._captions
-
-
 def erase_patches(
     source: Path,
     folder: Path,
-    quality: Quality,
+    settings: EraseSettings,
     *,
-    truth: tuple[CaptionEvent, ...] | None = None,
+    truth: tuple[CaptionEvent, ...] | tuple[IconTrack, ...] | None = None,
     found_in: Path | None = None,
 ) -> Erased:
     """Run detect and erase on ``source``, an 8-bit video, up to the lossless patches that an upscale would get.
 
     Args:
-        source: the captioned video.
+        source: the video with captions or icons.
         folder: of the job.
-        quality: of the fill.
-        truth: the captions, where they are not to be looked for.
+        settings: what is to go.
+        truth: the captions or icons, where they are not to be looked for.
         found_in: folder of an earlier job on the same video, whose detection is taken over.
     """
-    finder: FinderFactory = open_caption_finder if truth is None else lambda *_: _KnownCaptions(truth)
-    job = _job(source, folder, quality, UpscaleSettings(), finder)
+    job = _job(source, folder, settings, UpscaleSettings())
     keys = job.workspace.keys
     if found_in is not None:
         for key in (keys.detection, keys.stage_record(Stage.DETECT)):
             job.workspace.write(key, LocalWorkspace(found_in).read(key))
+    if truth is not None:
+        # Nothing is looked for, but the shots are needed.
+        shots_only = _job(source, folder, None, UpscaleSettings())
+        run_stage(shots_only, Stage.DETECT, 0)
+        captions = tuple(item for item in truth if isinstance(item, CaptionEvent))
+        icons = tuple(item for item in truth if isinstance(item, IconTrack))
+        known = job.detection().model_copy(update={"captions": captions, "icons": icons})
+        job.workspace.write(keys.detection, known.model_dump_json().encode())
     run_stage(job, Stage.DETECT, 0)
     plan = plan_segments(job.detection())
     job.workspace.write(keys.plan, plan.model_dump_json().encode())
@@ -95,25 +89,23 @@ def erase_patches(
     )
 
 
-def erase_to_video(source: Path, folder: Path) -> float:
-    """Run a whole Normal erase job on ``source``, encoded result and all; return the seconds that it took."""
-    job = _job(source, folder, Quality.NORMAL, None, open_caption_finder)
+def erase_to_video(source: Path, folder: Path, settings: EraseSettings) -> float:
+    """Run a whole erase job on ``source``, encoded result and all; return the seconds that it took."""
+    job = _job(source, folder, settings, None)
     started = time.perf_counter()
     run_all(job)
     return time.perf_counter() - started
 
 
-def _job(
-    source: Path, folder: Path, quality: Quality, upscale: UpscaleSettings | None, finder: FinderFactory
-) -> StageJob:
+def _job(source: Path, folder: Path, erase: EraseSettings | None, upscale: UpscaleSettings | None) -> StageJob:
     order = WorkOrder(
         job_id=None,
         source=ObjectRef(bucket="", key=str(source.resolve())),
         source_facts=probe_video(source).to_source_facts(),
-        erase=EraseSettings(quality=quality),
+        erase=erase,
         upscale=upscale,
     )
-    return StageJob(LocalWorkspace(folder), order, _unheard, open_finder=finder)
+    return StageJob(LocalWorkspace(folder), order, _unheard)
 
 
 def _unheard(_progress: StageProgress) -> None:
