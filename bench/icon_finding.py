@@ -24,8 +24,8 @@ class IconFinding:
     """What was found of one logo.
 
     ``overlap`` is the share of all pixels in the masks of the track that fits best and the true ones, taken together,
-    that lie in both (intersection over union, over all frames). ``frame_error`` is the largest number of frames by which
-    the beginning or the end of a stay is off; None where nothing was found, or a stay was missed altogether.
+    that lie in both (intersection over union, over all frames). ``frame_error`` is the largest number of frames by
+    which the beginning or the end of a stay is off; None where nothing was found, or a stay was missed altogether.
     """
 
     is_found: bool

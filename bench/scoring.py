@@ -22,7 +22,8 @@ class PictureScore:
 
     PSNR in dB over all frames in which something was drawn: of luma and of chroma inside the true mask, of luma in the
     ring around it and outside of both, of luma inside the mask where the place is free at another time of the shot and
-    where it never is. SSIM of luma inside and in the ring. ``flicker`` and ``ghost`` as in ``bench.metrics``. None: no such pixel.
+    where it never is. SSIM of luma inside and in the ring. ``flicker`` and ``ghost`` as in ``bench.metrics``. None: no
+    such pixel.
     """
 
     psnr: float | None
