@@ -163,6 +163,9 @@ class EraseSettings(Strict):
     def _removes_something(self) -> Self:
         if self.captions is None and self.icons is None:
             raise ValueError("name at least one of captions and icons")
+        both = [what for what in (self.captions, self.icons) if what is not None and what.erase_everything]
+        if cover_frame([region for what in both for region in what.regions]):
+            raise ValueError("with erase_everything the regions must leave a part of the frame to fill them from")
         return self
 
 

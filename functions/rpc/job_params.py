@@ -46,7 +46,8 @@ def icons_of(params: Mapping[str, Any]) -> dict[str, Any]:
         InvalidRequestError: a key is unknown, or a value has another form.
     """
     own = {key: value for key, value in params.items() if key != _LOGO_MODEL}
-    return {**_icon_kinds(params.get(_LOGO_MODEL)), "regions": regions_of(own, where=WHOLE_FRAME)}
+    regions = regions_of(own, where=WHOLE_FRAME)
+    return {**_icon_kinds(params.get(_LOGO_MODEL)), **({"regions": regions} if regions else {})}
 
 
 def _icon_kinds(given: Any) -> dict[str, list[str]]:

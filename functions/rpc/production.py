@@ -12,13 +12,13 @@ from domain.job import Job, JobRequest, JobStatus, Quality
 from domain.job_view import JobView
 from domain.origin import Origin
 from rpc.call import Call, validated, whole
-from rpc.job_params import extraction_regions_of, regions_of
+from rpc.job_params import extraction_regions_of, icons_of, regions_of
 from rpc.object_urls import output_of_url, source_of_url
 
 CAPTIONS = "VideoDetext"
 ICONS = "VideoDelogo"
 EXTRACTION = "CaptionExtraction"
-_SUPPORTED = f"{CAPTIONS}, {EXTRACTION}"
+_FUNCTIONS = (CAPTIONS, ICONS, EXTRACTION)
 PREMIUM_MODEL = "algo-video-detext-new"
 _DEFAULT_PRIORITY = 6
 _MEDIA_TYPES = ("Media", "MediaId")
@@ -43,9 +43,10 @@ _STATUSES = {
 def submit(call: Call) -> dict[str, Any]:
     """SubmitIProductionJob: record and start a job."""
     function = call.text("FunctionName")
-    if function not in (CAPTIONS, EXTRACTION):
-        reason = "is not supported yet" if function == ICONS else "is not a function of this service"
-        raise FunctionNotSupportedError(f"the function {function} {reason}", field="FunctionName", allowed=_SUPPORTED)
+    if function not in _FUNCTIONS:
+        raise FunctionNotSupportedError(
+            f"the function {function} is not one of this service", field="FunctionName", allowed=", ".join(_FUNCTIONS)
+        )
     _check_schedule(call.json_object("ScheduleConfig"))
     document: dict[str, Any] = {
         "source": _source(call.json_object("Input")),
@@ -53,14 +54,12 @@ def submit(call: Call) -> dict[str, Any]:
         "template_id": call.parameters.get("TemplateId") or None,
         "name": call.parameters.get("Name") or None,
         "user_data": call.parameters.get("UserData") or None,
+        "erase": _erase(call, function),
+        # The same job as POST /v1/previews: captions are found and written down, nothing is erased.
+        "preview": function == EXTRACTION,
     }
     if function == EXTRACTION and document["template_id"] is not None:
         raise InvalidRequestError("templates do not go with CaptionExtraction", field="TemplateId")
-    if function == EXTRACTION:
-        # The same job as POST /v1/previews: captions are found and written down, nothing is erased.
-        document["preview"] = True
-    if (erase := _erase(call, function)) or document["template_id"] is None:
-        document["erase"] = erase
     request = validated(JobRequest, document, _FIELDS)
     origin = Origin(action=call.action, parameters=call.own_parameters())
     job_id = call.create_once(
@@ -126,11 +125,13 @@ def quality_of(model: Any) -> dict[str, Quality]:
 
 
 def _erase(call: Call, function: str) -> dict[str, Any]:
-    """Return what the parameters say of an erase; empty where they leave all of it to the template."""
+    """Return what the parameters say of an erase; what they do not say is left to the template."""
     params = call.json_object("JobParams")
+    quality = quality_of(call.parameters.get("ModelId"))
+    if function == ICONS:
+        return {"icons": icons_of(params), **quality}
     regions = regions_of(params) if function == CAPTIONS else extraction_regions_of(params)
-    erase: dict[str, Any] = {"captions": {"regions": regions}} if regions else {}
-    return erase | quality_of(call.parameters.get("ModelId"))
+    return {"captions": {"regions": regions} if regions else {}, **quality}
 
 
 def _source(given: Mapping[str, Any]) -> dict[str, str]:
@@ -166,7 +167,9 @@ def _function_of(job: Job) -> str | None:
         return job.origin.parameters["FunctionName"]
     if job.request is None or job.request.erase is None:
         return None
-    return EXTRACTION if job.request.preview else CAPTIONS
+    if job.request.preview:
+        return EXTRACTION
+    return ICONS if job.request.erase.captions is None else CAPTIONS
 
 
 def _as_sent(sent: Mapping[str, str], name: str) -> Any:

@@ -9,12 +9,7 @@ from itertools import count, islice
 from math import ceil
 from typing import Any
 
-from domain.errors import (
-    FunctionNotSupportedError,
-    InvalidRequestError,
-    JobNotCancellableError,
-    MissingParameterError,
-)
+from domain.errors import InvalidRequestError, JobNotCancellableError, MissingParameterError
 from domain.job import DEFAULT_BITRATE_MBPS, Job, JobRequest, JobStatus
 from domain.origin import Origin
 from domain.regions import MAX_REGIONS
@@ -58,19 +53,17 @@ def erase_video_subtitles(call: Call) -> dict[str, Any]:
 
 
 def erase_video_logo(call: Call) -> dict[str, Any]:
-    """EraseVideoLogo: erase all of each box; logos are not looked for."""
+    """EraseVideoLogo: erase all of each box; without boxes, the logos that are found."""
     boxes = [
         _box(call.parameters, tuple(f"Boxes.{number}.{side}" for side in "XYWH"))
         for number in range(1, MAX_REGIONS + 2)
     ]
     regions = [region for region in boxes if region is not None]
     if not regions:
-        raise FunctionNotSupportedError(
-            "logos are not looked for yet: say with Boxes where they are", field="Boxes", allowed="1-2 boxes"
-        )
+        return _submit(call, {"erase": {"icons": {}}})
     if len(regions) > MAX_REGIONS:
         raise InvalidRequestError(f"at most {MAX_REGIONS} boxes are taken", field="Boxes", allowed="1-2 boxes")
-    return _submit(call, {"erase": {"captions": {"erase_everything": True, "regions": regions}}})
+    return _submit(call, {"erase": {"icons": {"erase_everything": True, "regions": regions}}})
 
 
 def get_async_job_result(call: Call) -> dict[str, Any]:

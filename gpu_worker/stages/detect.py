@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from array import array
 
-from domain.detection import CaptionEvent, Detection
+from domain.detection import Detection
 from domain.job import CaptionErasure, Stage
 from gpu_worker.stages.job import Finder, Progress, StageJob, StageRecord
 from gpu_worker.stages.lookahead import run_ahead
-from gpu_worker.stages.scope import before_mirror, whole_regions, without_kept
+from gpu_worker.stages.scope import before_mirror, in_order, whole_regions, without_kept
 from gpu_worker.video.reader import DecodeReport, FrameReader
 from gpu_worker.video.shots import ShotFinder
 from gpu_worker.video.source import VideoFacts, probe_video
@@ -47,6 +47,7 @@ def detect(job: StageJob) -> None:
 
 def _detected(job: StageJob, facts: VideoFacts, reader: FrameReader, progress: Progress) -> Detection:
     settings = None if job.order.erase is None else job.order.erase.captions
+    icons = None if job.order.erase is None else job.order.erase.icons
     finder = None if settings is None or settings.erase_everything else _finder(job, facts, settings)
     clock = array("d")
     shots = ShotFinder(facts.width, facts.height)
@@ -63,13 +64,12 @@ def _detected(job: StageJob, facts: VideoFacts, reader: FrameReader, progress: P
     assert first_pts is not None
     duration_seconds = float((last_pts - first_pts) * facts.time_base + 1 / facts.frame_rate)
     found_shots = shots.flush()
-    captions: tuple[CaptionEvent, ...] = ()
-    if settings is not None and settings.erase_everything:
-        captions = whole_regions(settings.regions, found_shots, facts, clock, duration_seconds)
-    elif finder is not None:
-        captions = finder.flush()
-    if settings is not None and settings.keep:
-        captions = without_kept(captions, settings.keep, facts, clock)
+    found = [(finder.flush(), settings.keep)] if finder is not None and settings is not None else []
+    found += [
+        (whole_regions(wanted.regions, found_shots, facts, clock, duration_seconds), wanted.keep)
+        for wanted in (settings, icons)
+        if wanted is not None and wanted.erase_everything
+    ]
     return Detection(
         frame_count=reader.report.frames,
         time_base=str(facts.time_base),
@@ -77,7 +77,7 @@ def _detected(job: StageJob, facts: VideoFacts, reader: FrameReader, progress: P
         duration_seconds=duration_seconds,
         seekable=reader.report.is_sound and facts.container not in _UNSEEKABLE_CONTAINERS,
         shots=found_shots,
-        captions=captions,
+        captions=in_order(event for events, keep in found for event in without_kept(events, keep, facts, clock)),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -95,7 +95,7 @@ def _refuse_whole_frames(boxes: Sequence[Box], facts: VideoFacts) -> None:
         raise InvalidRequestError(
             f"with erase_everything the regions cover all of the {facts.width}x{facts.height} picture;"
             " leave a part to fill them from",
-            field="erase.captions.regions",
+            field="regions",
         )
 
 
@@ -113,9 +113,13 @@ def without_kept(
         seconds: when each frame is shown, from the first one; rising.
     """
     kept = [_Kept(_reach(coded_box(region, facts), facts), tuple(active_frames(region, seconds))) for region in keep]
-    parts = [part for event in events for part in _split(event, kept, seconds)]
-    parts.sort(key=lambda part: (part.start_frame, part.box.y0))
-    return tuple(part.model_copy(update={"index": index}) for index, part in enumerate(parts))
+    return in_order(part for event in events for part in _split(event, kept, seconds))
+
+
+def in_order(events: Iterable[CaptionEvent]) -> tuple[CaptionEvent, ...]:
+    """Return events by their begin, from the top down, and numbered so."""
+    ordered = sorted(events, key=lambda event: (event.start_frame, event.box.y0))
+    return tuple(event.model_copy(update={"index": index}) for index, event in enumerate(ordered))
 
 
 def kept_boxes(keep: Sequence[Region], facts: VideoFacts) -> tuple[Box, ...]:

@@ -16,6 +16,8 @@ UPLOAD = "0f8fad5b-d9cb-469f-a165-70867728950e"
 NEVER_FILLED = "1f8fad5b-d9cb-469f-a165-70867728950e"
 SOURCE = {"upload_id": UPLOAD}
 BAND = {"x": 0.0, "y": 0.8, "width": 1.0, "height": 0.2}
+UPPER_HALF = {"erase_everything": True, "regions": [{"x": 0.0, "y": 0.0, "width": 1.0, "height": 0.5}]}
+LOWER_HALF = {"erase_everything": True, "regions": [{"x": 0.0, "y": 0.5, "width": 1.0, "height": 0.5}]}
 WHOLE = {"x": 0.0, "y": 0.0, "width": 1.0, "height": 1.0}
 
 
@@ -70,6 +72,7 @@ JOBS = [
     (icons(kinds=[]), 400, "InvalidRequest", "erase.icons.kinds"),
     (icons(band="anywhere"), 400, "InvalidRequest", "erase.icons.band"),
     ({"source": SOURCE, "erase": {"captions": None}}, 400, "InvalidRequest", "erase"),
+    ({"source": SOURCE, "erase": {"captions": LOWER_HALF, "icons": UPPER_HALF}}, 400, "InvalidRequest", "erase"),
     (during(20, 5), 400, "InvalidRequest", "erase.captions.regions.0.time_ranges.0"),
     (during(5, 5), 400, "InvalidRequest", "erase.captions.regions.0.time_ranges.0"),
     (during(-1, 5), 400, "InvalidRequest", "erase.captions.regions.0.time_ranges.0.start_seconds"),

@@ -13,7 +13,7 @@ import pytest
 import call_action
 from adapters.service import current_service
 from domain.access import Scope
-from domain.job import Job, JobError, ResultFacts, SourceFacts
+from domain.job import IconErasure, Job, JobError, ResultFacts, SourceFacts
 from rpc.operations import OPERATIONS
 
 UPLOAD_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
@@ -200,10 +200,41 @@ def test_a_failed_and_a_cancelled_job_say_why(deployment, ring, production):
     assert (answer["Status"], json.loads(answer["Result"])["Code"]) == ("Fail", "JobCancelled")
 
 
+LOGO_PARAMS = [
+    (None, ["tv", "internet"], []),
+    ({"LogoModel": "internet"}, ["internet"], []),
+    ({"LogoModel": "tv,internet", "Boxes": [[0.7, 0, 0.3, 0.2]]}, ["tv", "internet"], [(0.7, 0, 0.3, 0.2, [])]),
+    ({"LogoModel": "", "LimitRegion": "[0.7, 0, 0.3, 0.2]"}, ["tv", "internet"], [(0.7, 0, 0.3, 0.2, [])]),
+    ({"Time": [5, 20]}, ["tv", "internet"], [(0, 0, 1, 1, [(5, 20)])]),
+]
+
+
+def test_logo_params_become_kinds_and_regions(ring, production):
+    for params, kinds, regions in LOGO_PARAMS:
+        sent = None if params is None else json.dumps(params)
+        status, answer = ring(PRODUCTION, "SubmitIProductionJob", **production("VideoDelogo", JobParams=sent))
+        assert status == 200, answer
+        request = job_of(answer).request
+        assert request.erase.captions is None
+        assert list(request.erase.icons.kinds) == kinds, params
+        found = [
+            (r.x, r.y, r.width, r.height, [(time.start_seconds, time.end_seconds) for time in r.time_ranges])
+            for r in request.erase.icons.regions
+        ]
+        assert found == regions, params
+        _, shown = ring(PRODUCTION, "QueryIProductionJob", JobId=answer["JobId"])
+        assert shown["FunctionName"] == "VideoDelogo"
+
+
 BAD_SUBMISSIONS = [
     ({"FunctionName": None}, "MissingParameter", "FunctionName"),
     ({"FunctionName": "Cover"}, "InvalidParameter.FunctionNotSupported", "Cover"),
-    ({"FunctionName": "VideoDelogo"}, "InvalidParameter.FunctionNotSupported", "not supported yet"),
+    ({"JobParams": '{"LogoModel": "tv"}'}, "InvalidParameter", "LogoModel"),
+    ({"FunctionName": "VideoDelogo", "JobParams": '{"LogoModel": "radio"}'}, "InvalidParameter", "LogoModel"),
+    ({"FunctionName": "VideoDelogo", "JobParams": '{"LogoModel": "tv,tv"}'}, "InvalidParameter", "LogoModel"),
+    ({"FunctionName": "VideoDelogo", "JobParams": '{"LogoModel": 1}'}, "InvalidParameter", "LogoModel"),
+    ({"FunctionName": "VideoDelogo", "JobParams": '{"fps": 5}'}, "InvalidParameter", "fps"),
+    ({"FunctionName": "VideoDelogo", "JobParams": '{"Boxes": [[0.9, 0, 0.2, 1]]}'}, "InvalidParameter", "inside"),
     ({"Input": None}, "MissingParameter", "Input.Type"),
     ({"Input": "no json"}, "InvalidParameter", "Input is not JSON"),
     ({"Input": "[]"}, "InvalidParameter", "Input must be a JSON object"),
@@ -316,11 +347,17 @@ def test_erasures_take_boxes_as_the_sdk_flattens_them(ring, source):
         f"Boxes.{n}.{side}": value for n in (1, 2) for side, value in zip("XYWH", ["0", "0", "0.2", "0.1"], strict=True)
     }
     _, answer = ring(ENHANCEMENT, "EraseVideoLogo", form={"VideoUrl": source, **boxes})
-    captions = job_of(answer).request.erase.captions
-    assert captions.erase_everything
-    assert len(captions.regions) == 2
+    erase = job_of(answer).request.erase
+    assert erase.captions is None
+    assert erase.icons.erase_everything
+    assert len(erase.icons.regions) == 2
+    # Without boxes the logos are looked for.
+    _, answer = ring(ENHANCEMENT, "EraseVideoLogo", form={"VideoUrl": source})
+    erase = job_of(answer).request.erase
+    assert (erase.captions, erase.icons) == (None, IconErasure())
 
 
+THREE_BOXES = {f"Boxes.{n}.{side}": "0.1" for n in (1, 2, 3) for side in "XYWH"}
 BAD_CALLS = [
     ("SuperResolveVideo", {}, "ParameterError"),
     ("SuperResolveVideo", {"VideoUrl": "https://example.com/中文.mp4"}, "IllegalUrlParameter"),
@@ -331,7 +368,8 @@ BAD_CALLS = [
     ("SuperResolveVideo", {"VideoUrl": "oss://BUCKET/uploads/default/none.mp4"}, "IllegalUrlParameter"),
     ("EraseVideoSubtitles", {"VideoUrl": "SOURCE", "BX": "0.1"}, "ParameterError"),
     ("EraseVideoSubtitles", {"VideoUrl": "SOURCE", "BX": "a", "BY": "0", "BW": "1", "BH": "1"}, "ParameterError"),
-    ("EraseVideoLogo", {"VideoUrl": "SOURCE"}, "InvalidParameter"),
+    ("EraseVideoLogo", {"VideoUrl": "SOURCE", "Boxes.1.X": "0.1"}, "ParameterError"),
+    ("EraseVideoLogo", {"VideoUrl": "SOURCE", **THREE_BOXES}, "ParameterError"),
     ("GetAsyncJobResult", {"JobId": "none"}, "InvalidParameter"),
     ("GetAsyncJobResult", {}, "ParameterError"),
 ]
@@ -531,6 +569,20 @@ def test_a_template_from_its_creation_to_its_end(ring, production):
     status, answer = ring(PRODUCTION, "GetCustomTemplate", TemplateId=template_id)
     assert (status, answer["Code"]) == (404, "ResourceNotFound")
     assert ring(PRODUCTION, "GetCustomTemplate", Type="9", Subtype="2")[0] == 404
+
+
+def test_a_job_takes_a_template_of_its_own_subtype_only(ring, production):
+    icons, captions = created(ring, ICON_TEMPLATE)["TemplateId"], created(ring, CAPTION_TEMPLATE)["TemplateId"]
+    _, answer = ring(PRODUCTION, "SubmitIProductionJob", **production("VideoDelogo", TemplateId=icons))
+    erase = job_of(answer).request.erase
+    assert (erase.captions, list(erase.icons.kinds)) == (None, ["tv"])
+    own = json.dumps({"LogoModel": "internet"})
+    _, answer = ring(PRODUCTION, "SubmitIProductionJob", **production("VideoDelogo", TemplateId=icons, JobParams=own))
+    assert list(job_of(answer).request.erase.icons.kinds) == ["internet"]
+    for function, template in (("VideoDetext", icons), ("VideoDelogo", captions)):
+        status, answer = ring(PRODUCTION, "SubmitIProductionJob", **production(function, TemplateId=template))
+        assert (status, answer["Code"]) == (400, "InvalidParameter")
+        assert "template" in answer["Message"]
 
 
 def test_templates_are_listed(deployment, ring):
