@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from adapters.observed import observed
+from adapters.observed import observed_request
 from adapters.service import current_service
 
 if TYPE_CHECKING:
@@ -16,4 +16,4 @@ def authorize_request(event: dict[str, Any], _context: LambdaContext) -> dict[st
     return {"isAuthorized": True, "context": current_service().authentication.context(event)}
 
 
-handler = observed(authorize_request)
+handler = observed_request(authorize_request)

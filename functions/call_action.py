@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_HTTP
-
 from adapters.authentication import rate_headers
-from adapters.observed import observed
+from adapters.observed import observed_request
 from rpc.door import answer
 
 if TYPE_CHECKING:
@@ -21,4 +19,4 @@ def call_action(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]
     return answered
 
 
-handler = observed(call_action, correlation_id_path=API_GATEWAY_HTTP)
+handler = observed_request(call_action)

@@ -15,11 +15,10 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
 )
 from aws_lambda_powertools.event_handler.openapi.params import Header
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
-from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_HTTP
 from pydantic import BaseModel, ConfigDict
 
 from adapters.authentication import caller_of, rate_headers
-from adapters.observed import Handler, logger, observed
+from adapters.observed import Handler, logger, observed_request
 from domain.access import KeyQuota, Scope
 from domain.errors import (
     AuthenticationError,
@@ -252,7 +251,7 @@ def http_handler(router: APIGatewayHttpRouter, *, public: bool = False) -> Handl
         answer["headers"] = {**answer.get("headers", {}), **rate_headers(event)}
         return answer
 
-    return observed(handle, correlation_id_path=API_GATEWAY_HTTP)
+    return observed_request(handle)
 
 
 def _as_json_only(event: dict[str, Any]) -> dict[str, Any]:

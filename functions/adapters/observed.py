@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.logging.correlation_paths import API_GATEWAY_HTTP
 from aws_lambda_powertools.metrics import MetricUnit
 
 from domain.errors import SmartEraseError
@@ -49,6 +50,17 @@ def observed(handler: Handler, *, correlation_id_path: str | None = None) -> Han
         return answer
 
     return handle
+
+
+def observed_request(answer: Handler) -> Handler:
+    """Make a handler of HTTP API requests (payload format 2.0); it finds the names of headers in lower case."""
+
+    def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+        # API Gateway writes them so; `sam local` leaves them as the client did.
+        headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
+        return answer({**event, "headers": headers}, context)
+
+    return observed(handler, correlation_id_path=API_GATEWAY_HTTP)
 
 
 def observed_step(step: Callable[[str, dict[str, Any]], dict[str, Any]]) -> Handler:

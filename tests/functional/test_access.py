@@ -53,6 +53,13 @@ def test_a_key_s_owner_is_told(ask, key):
     assert json.loads(context["allowance"]) == {"limit": 3, "remaining": 2, "reset_seconds": 1}
 
 
+def test_the_names_of_headers_may_be_written_in_any_case(deployment, recorded, key):
+    event = recorded("authorize_request")
+    del event["headers"]["authorization"]
+    event["headers"]["Authorization"] = bearer(key)
+    assert authorize_request.handler(event, deployment.context)["context"]["owner"] == "acme"
+
+
 @pytest.mark.parametrize(
     ("authorization", "refusal"),
     [
