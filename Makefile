@@ -4,12 +4,15 @@ PYTHON ?= python3.11
 VENV := .venv
 PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
-# --- what `make run` may be told, for instance: make run VIDEO=clip.mp4 ERASE=captions UPSCALE=2 OUT=out
+# --- what `make run` may be told, for instance: make run VIDEO=clip.mp4 ERASE=captions,icons UPSCALE=2 OUT=out
 VIDEO ?=
 ERASE ?=
 UPSCALE ?=
 REGION ?=
+ICON_REGION ?=
+ICON_KINDS ?=
 QUALITY ?=
+UPSCALE_QUALITY ?=
 BITRATE_MBPS ?=
 OUT ?= out
 PORT ?= 0
@@ -21,7 +24,9 @@ help:  ## list the targets
 
 run: $(VENV)/.local  ## start the service, send it a video (a demo clip, or VIDEO=...), fetch the result into OUT
 	@$(VENV)/bin/python -m local run --video "$(VIDEO)" --erase "$(ERASE)" --upscale "$(UPSCALE)" \
-	  $(foreach region,$(REGION),--region "$(region)") $(if $(QUALITY),--quality "$(QUALITY)") \
+	  $(foreach region,$(REGION),--region "$(region)") $(foreach region,$(ICON_REGION),--icon-region "$(region)") \
+	  $(if $(ICON_KINDS),--icon-kinds "$(ICON_KINDS)") $(if $(QUALITY),--quality "$(QUALITY)") \
+	  $(if $(UPSCALE_QUALITY),--upscale-quality "$(UPSCALE_QUALITY)") \
 	  $(if $(BITRATE_MBPS),--bitrate-mbps "$(BITRATE_MBPS)") --out "$(OUT)"
 
 serve: $(VENV)/.local  ## keep the service up on loopback (PORT=... for a fixed port)

@@ -68,12 +68,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     run = commands.add_parser("run", help="take one video through the service")
     run.add_argument("--video", default="", help="the video; a demo clip is drawn when none is given")
-    run.add_argument("--erase", default="", help="what to remove: captions")
-    run.add_argument(
-        "--region", action="append", default=[], help="X,Y,WIDTH,HEIGHT as fractions of the picture; at most two"
-    )
-    run.add_argument("--quality", default="", help="normal or premium")
+    run.add_argument("--erase", default="", help="what to remove: captions, icons, or captions,icons")
+    region = "X,Y,WIDTH,HEIGHT as fractions of the picture; at most two"
+    run.add_argument("--region", action="append", default=[], help=f"where captions are: {region}")
+    run.add_argument("--icon-region", action="append", default=[], help=f"where icons are: {region}")
+    run.add_argument("--icon-kinds", default="", help="which icons to remove: tv, internet, or tv,internet")
+    run.add_argument("--quality", default="", help="of an erase: normal or premium")
     run.add_argument("--upscale", default="", help="factor: 2")
+    run.add_argument("--upscale-quality", default="", help="auto, fast, normal or premium")
     run.add_argument("--bitrate-mbps", default="", help="video bitrate of an upscaled output, 1 to 100")
     run.add_argument("--out", default="", help="folder for the result (default: out)")
     run.add_argument("--data", type=Path, help="folder for logs and objects")
@@ -183,32 +185,52 @@ def _video(text: str) -> Path | None:
 
 
 def _functions(options: argparse.Namespace) -> dict[str, dict[str, Any] | None]:
-    """Return the ``erase`` and ``upscale`` parts of the request; both where none was asked for."""
-    both = not options.erase and not options.upscale
-    erase: dict[str, Any] | None = None
-    upscale: dict[str, Any] | None = None
-    if options.erase or both:
-        if options.erase not in {"", "captions"}:
-            raise UsageError(f"--erase knows only captions, not {options.erase}")
-        erase = {"captions": {"regions": [_region(text) for text in options.region]} if options.region else {}}
-        if options.quality:
-            erase["quality"] = options.quality
-    elif options.region or options.quality:
-        raise UsageError("--region and --quality belong to --erase captions")
-    if options.upscale or both:
-        upscale = {"factor": _whole(options.upscale or "2", "--upscale")}
-        if options.bitrate_mbps:
-            upscale["bitrate_mbps"] = _whole(options.bitrate_mbps, "--bitrate-mbps")
-    elif options.bitrate_mbps:
-        raise UsageError("--bitrate-mbps belongs to --upscale 2")
-    return {"erase": erase, "upscale": upscale}
+    """Return the ``erase`` and ``upscale`` parts of the request; captions and twice the size where none is named."""
+    nothing_named = not options.erase and not options.upscale
+    return {
+        "erase": _erase(options, "captions" if nothing_named else options.erase),
+        "upscale": _upscale(options, "2" if nothing_named else options.upscale),
+    }
 
 
-def _region(text: str) -> dict[str, float]:
+def _erase(options: argparse.Namespace, wanted: str) -> dict[str, Any] | None:
+    named = wanted.split(",") if wanted else []
+    if not set(named) <= {"captions", "icons"}:
+        raise UsageError(f"--erase knows captions and icons, not {wanted}")
+    settings: dict[str, dict[str, Any]] = {
+        "captions": {"regions": [_region(text, "--region") for text in options.region]},
+        "icons": {"regions": [_region(text, "--icon-region") for text in options.icon_region]},
+    }
+    if options.icon_kinds:
+        settings["icons"]["kinds"] = options.icon_kinds.split(",")
+    for what, given in settings.items():
+        if what not in named and any(given.values()):
+            option = {"captions": "--region belongs", "icons": "--icon-region and --icon-kinds belong"}[what]
+            raise UsageError(f"{option} to --erase {what}")
+    if options.quality and not named:
+        raise UsageError("--quality belongs to --erase")
+    quality = {"quality": options.quality} if options.quality else {}
+    return {**{what: settings[what] for what in named}, **quality} if named else None
+
+
+def _upscale(options: argparse.Namespace, wanted: str) -> dict[str, Any] | None:
+    if not wanted:
+        if options.bitrate_mbps or options.upscale_quality:
+            raise UsageError("--bitrate-mbps and --upscale-quality belong to --upscale 2")
+        return None
+    upscale: dict[str, Any] = {"factor": _whole(wanted, "--upscale")}
+    if options.bitrate_mbps:
+        upscale["bitrate_mbps"] = _whole(options.bitrate_mbps, "--bitrate-mbps")
+    if options.upscale_quality:
+        upscale["quality"] = options.upscale_quality
+    return upscale
+
+
+def _region(text: str, option: str) -> dict[str, float]:
     try:
         x, y, width, height = (float(part) for part in text.split(","))
     except ValueError as error:
-        raise UsageError(f"--region takes X,Y,WIDTH,HEIGHT as fractions of the picture, not {text}") from error
+        raise UsageError(f"{option} takes X,Y,WIDTH,HEIGHT as fractions of the picture, not {text}") from error
     return {"x": x, "y": y, "width": width, "height": height}
 
 

@@ -96,7 +96,7 @@ def _describe(job: dict[str, Any], files: dict[str, Path]) -> None:
     source = job.get("source_facts") or {}
     print(f"{source.get('width', '?')}x{source.get('height', '?')} -> {facts['width']}x{facts['height']}")
     if facts.get("nothing_found"):
-        print("no caption was found: the picture is as it was")
+        print("nothing to erase was found: the picture is as it was")
     for name, path in files.items():
         print(f"{name:<14} {path}")
     if "report" in files:

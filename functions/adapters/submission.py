@@ -100,7 +100,9 @@ class Submission:
         try:
             found = self.media.head(ref)
             limits.check_size(found.size_bytes)
-            default = self.templates.default(TemplateKind.CAPTION, owner)
+            default = self.templates.default(TemplateKind.CAPTION, owner) or self.templates.default(
+                TemplateKind.ICON, owner
+            )
             request = request_from_metadata(
                 f"s3://{ref.bucket}/{ref.key}", found.metadata, None if default is None else default.template_id
             )

@@ -3,20 +3,25 @@
 The keys, as S3 holds them (``aws s3 cp clip.mp4 s3://BUCKET/inbox/OWNER/ --metadata erase=captions,upscale=2``):
 
 ========================  ==============================================================================
-``erase``                 ``captions``
-``quality``               ``normal`` (default) or ``premium``
+``erase``                 ``captions``, ``icons``, or ``captions,icons``
+``quality``               of the erase: ``normal`` (default) or ``premium``
 ``region``                ``x,y,width,height`` as fractions 0-1; two of them are parted by ``;``
 ``band``                  ``bottom`` (default) or ``anywhere``: where captions are looked for without a region
 ``keep``                  what is never touched, written as ``region`` is
 ``everything``            ``true``: all of each region goes, without looking for captions
+``icon-kinds``            ``tv``, ``internet``, or ``tv,internet`` (default)
+``icon-region``           where icons are looked for, written as ``region`` is; without, anywhere
+``icon-keep``             where icons stay, written as ``region`` is
+``icon-everything``       ``true``: all of each icon region goes, without looking for icons
 ``upscale``               ``2``
+``upscale-quality``       ``auto`` (default), ``fast``, ``normal`` or ``premium``
 ``bitrate-mbps``          1-100, default 10
 ``template``              ID of a template for the erase
 ``name``, ``user-data``   as in ``POST /v1/jobs``
 ========================  ==============================================================================
 
-An object that asks for nothing gets its owner's default template for captions. Other keys are left alone: copy tools
-add their own.
+An object that asks for nothing gets its owner's default template for captions, or that for icons. Other keys are left
+alone: copy tools add their own.
 """
 
 from __future__ import annotations
@@ -29,10 +34,15 @@ from pydantic import ValidationError
 from domain.errors import InvalidRequestError
 from domain.job import JobRequest
 
-_NEEDS_ERASE = ("quality", "region", "band", "keep", "everything")
-_NEEDS_UPSCALE = ("bitrate-mbps",)
+_OF_CAPTIONS = ("region", "band", "keep", "everything")
+_OF_ICONS = ("icon-kinds", "icon-region", "icon-keep", "icon-everything")
+_OF_UPSCALE = ("upscale-quality", "bitrate-mbps")
 #: Every key that is read.
-METADATA_KEYS = ("erase", *_NEEDS_ERASE, "upscale", *_NEEDS_UPSCALE, "template", "name", "user-data")
+METADATA_KEYS = (
+    *("erase", "quality", *_OF_CAPTIONS, *_OF_ICONS),
+    *("upscale", *_OF_UPSCALE),
+    *("template", "name", "user-data"),
+)
 
 
 def request_from_metadata(s3_uri: str, metadata: Mapping[str, str], default_template: str | None) -> JobRequest:
@@ -45,17 +55,23 @@ def request_from_metadata(s3_uri: str, metadata: Mapping[str, str], default_temp
             to a function that was not asked for.
     """
     given = {key.lower(): value.strip() for key, value in metadata.items() if key.lower() in METADATA_KEYS}
-    for function, settings in (("erase", _NEEDS_ERASE), ("upscale", _NEEDS_UPSCALE)):
+    erased = given.get("erase", "").split(",")
+    for is_asked_for, function, settings in (
+        ("erase" in given, "erase", ("quality",)),
+        ("captions" in erased, "erase=captions", _OF_CAPTIONS),
+        ("icons" in erased, "erase=icons", _OF_ICONS),
+        ("upscale" in given, "upscale", _OF_UPSCALE),
+    ):
         for setting in settings:
-            if setting in given and function not in given:
+            if setting in given and not is_asked_for:
                 raise InvalidRequestError(f"metadata {setting} has a meaning only with {function}", field=setting)
     template = given.get("template")
     if not given.keys() & {"erase", "upscale", "template"}:
         template = default_template
         if template is None:
             raise InvalidRequestError(
-                "the object's metadata ask for nothing, and no template is the default for captions;"
-                " give erase=captions, upscale=2, both, or template=ID",
+                "the object's metadata ask for nothing, and no template is a default;"
+                " give erase=captions, erase=icons, upscale=2, or template=ID",
                 field="erase",
             )
     document: dict[str, Any] = {
@@ -77,21 +93,30 @@ def request_from_metadata(s3_uri: str, metadata: Mapping[str, str], default_temp
 def _erase(given: Mapping[str, str]) -> dict[str, Any] | None:
     if "erase" not in given:
         return None
-    if given["erase"] != "captions":
-        raise InvalidRequestError("metadata erase must be captions", field="erase", allowed="captions")
-    if given.get("everything", "true") != "true":
-        raise InvalidRequestError("metadata everything must be true", field="everything", allowed="true")
-    captions: dict[str, Any] = {
-        "erase_everything": "everything" in given,
-        "regions": _regions(given, "region"),
-        "keep": _regions(given, "keep"),
-    }
-    if "band" in given:
-        captions["band"] = given["band"]
-    settings: dict[str, Any] = {"captions": captions}
+    named = given["erase"].split(",")
+    if not set(named) <= {"captions", "icons"}:
+        allowed = "captions; icons; captions,icons"
+        raise InvalidRequestError(f"metadata erase must be one of {allowed}", field="erase", allowed=allowed)
+    settings: dict[str, Any] = {}
+    if "captions" in named:
+        settings["captions"] = _where(given, "") | ({"band": given["band"]} if "band" in given else {})
+    if "icons" in named:
+        kinds = {"kinds": given["icon-kinds"].split(",")} if "icon-kinds" in given else {}
+        settings["icons"] = _where(given, "icon-") | kinds
     if "quality" in given:
         settings["quality"] = given["quality"]
     return settings
+
+
+def _where(given: Mapping[str, str], prefix: str) -> dict[str, Any]:
+    everything = f"{prefix}everything"
+    if given.get(everything, "true") != "true":
+        raise InvalidRequestError(f"metadata {everything} must be true", field=everything, allowed="true")
+    return {
+        "erase_everything": everything in given,
+        "regions": _regions(given, f"{prefix}region"),
+        "keep": _regions(given, f"{prefix}keep"),
+    }
 
 
 def _upscale(given: Mapping[str, str]) -> dict[str, Any] | None:
@@ -100,6 +125,8 @@ def _upscale(given: Mapping[str, str]) -> dict[str, Any] | None:
     settings: dict[str, Any] = {"factor": _number(given["upscale"], "upscale")}
     if "bitrate-mbps" in given:
         settings["bitrate_mbps"] = _number(given["bitrate-mbps"], "bitrate-mbps")
+    if "upscale-quality" in given:
+        settings["quality"] = given["upscale-quality"]
     return settings
 
 

@@ -92,10 +92,15 @@ def test_run_says_in_one_line_why_a_job_failed(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (["--video", "missing.mp4"], "there is no file missing.mp4"),
-        (["--erase", "logos"], "--erase knows only captions"),
+        (["--erase", "logos"], "--erase knows captions and icons"),
+        (["--erase", "captions,"], "--erase knows captions and icons"),
+        (["--erase", "captions", "--icon-kinds", "tv"], "--icon-kinds belong to --erase icons"),
+        (["--erase", "icons", "--region", "0,0,1,0.5"], "--region belongs to --erase captions"),
+        (["--erase", "icons", "--icon-region", "0,0"], "--icon-region takes X,Y,WIDTH,HEIGHT"),
+        (["--erase", "icons", "--upscale-quality", "fast"], "--upscale-quality belong to --upscale 2"),
         (["--erase", "captions", "--region", "0,0,1"], "--region takes X,Y,WIDTH,HEIGHT"),
         (["--upscale", "two"], "--upscale takes a whole number"),
-        (["--upscale", "2", "--quality", "premium"], "--region and --quality belong to --erase"),
+        (["--upscale", "2", "--quality", "premium"], "--quality belongs to --erase"),
     ],
 )
 def test_run_refuses_bad_arguments_before_it_starts_anything(arguments: list[str], said: str) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import TypeAdapter
 
 import on_upload
 from adapters.service import current_service
-from domain.job import JobStatus
-from domain.template import CaptionTemplate
+from domain.job import CaptionErasure, IconErasure, JobStatus
+from domain.template import CaptionTemplate, TemplateDraft, TemplateKind
 
 
 @pytest.fixture
@@ -58,6 +59,27 @@ def test_the_metadata_may_ask_for_captions_anywhere(deployment, land):
     assert job.request.erase.captions.band == "anywhere"
 
 
+def test_the_metadata_may_ask_for_icons(deployment, land):
+    job = deployment.serve().jobs.get(land({"erase": "icons"})["job_id"])
+    assert (job.request.erase.captions, job.request.erase.icons) == (None, IconErasure())
+
+    metadata = {
+        "erase": "captions,icons",
+        "icon-kinds": "internet",
+        "icon-region": "0.8,0,0.2,0.2",
+        "icon-keep": "0.9,0,0.1,0.1",
+        "icon-everything": "true",
+        "upscale": "2",
+        "upscale-quality": "fast",
+    }
+    request = deployment.serve().jobs.get(land(metadata)["job_id"]).request
+    assert request.erase.captions == CaptionErasure()
+    icons = request.erase.icons
+    assert (icons.kinds, icons.erase_everything) == (("internet",), True)
+    assert ([region.x for region in icons.regions], [region.x for region in icons.keep]) == ([0.8], [0.9])
+    assert request.upscale.quality == "fast"
+
+
 def test_an_event_that_comes_six_times_makes_one_job(deployment, land):
     land({"upscale": "2"}, times=6)
     assert len(deployment.serve().jobs.page("default", 10).jobs) == 1
@@ -87,7 +109,17 @@ def test_a_job_that_was_recorded_but_not_started_is_started_by_the_next_event(de
     ("metadata", "words"),
     [
         ({}, "ask for nothing"),
-        ({"erase": "icons"}, "captions"),
+        ({"erase": "logos"}, "one of captions; icons; captions,icons"),
+        ({"erase": "captions,"}, "one of captions; icons; captions,icons"),
+        ({"erase": "icons", "icon-kinds": "radio"}, "kinds"),
+        ({"erase": "icons", "icon-kinds": "tv,tv"}, "each kind once"),
+        ({"erase": "icons", "icon-region": "0,0.8,1"}, "metadata icon-region must be x,y,width,height"),
+        ({"erase": "icons", "icon-everything": "yes", "icon-region": "0,0,1,0.5"}, "icon-everything must be true"),
+        ({"erase": "icons", "icon-everything": "true"}, "at least one region"),
+        ({"erase": "icons", "region": "0,0,1,0.5"}, "only with erase=captions"),
+        ({"erase": "captions", "icon-kinds": "tv"}, "only with erase=icons"),
+        ({"upscale": "2", "upscale-quality": "best"}, "upscale.quality"),
+        ({"erase": "icons", "upscale-quality": "fast"}, "only with upscale"),
         ({"erase": "captions", "quality": "best"}, "quality"),
         ({"erase": "captions", "region": "0,0.8,1"}, "x,y,width,height"),
         ({"erase": "captions", "region": "0,0.8,1,0.3"}, "inside the frame"),
@@ -146,6 +178,15 @@ def test_an_object_that_asks_for_nothing_gets_its_owner_s_default_template(deplo
         # Somebody else's default, and somebody else's template.
         job = current_service().jobs.get(land(metadata, key="inbox/other/clip.mp4")["job_id"])
         assert (job.owner, job.status) == ("other", JobStatus.FAILED)
+
+
+def test_the_default_for_icons_serves_where_there_is_none_for_captions(deployment, land):
+    templates = current_service().templates
+    for kind, erased in ((TemplateKind.ICON, "icons"), (TemplateKind.CAPTION, "captions")):
+        draft = TypeAdapter(TemplateDraft).validate_python({"kind": kind, "name": "A"})
+        templates.set_default(templates.create(draft, "acme").template_id, "acme")
+        job = current_service().jobs.get(land({}, key="inbox/acme/clip.mp4")["job_id"])
+        assert (job.request.erase.captions is None) == (erased == "icons")
 
 
 @pytest.mark.parametrize("key", ["inbox/clip.mp4", "inbox/", "inbox/acme/", "inbox/acme/folder/", "inbox/ACME/a.mp4"])
