@@ -1,14 +1,17 @@
-"""The detect stage: decodes the whole video once and writes ``detection.json``: shots, and captions where asked for."""
+"""The detect stage: decodes the whole video and writes ``detection.json``: shots, and what is to be found in it."""
 
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator
 
 from domain.detection import Detection
-from domain.job import CaptionErasure, Stage
-from gpu_worker.stages.job import Finder, Progress, StageJob, StageRecord
+from domain.job import CaptionErasure, IconErasure, Stage
+from gpu_worker.stages.icon_scope import icons_without_kept
+from gpu_worker.stages.job import Finder, IconsFinder, Progress, StageJob, StageRecord
 from gpu_worker.stages.lookahead import run_ahead
 from gpu_worker.stages.scope import before_mirror, in_order, whole_regions, without_kept
+from gpu_worker.video.frame import Frame
 from gpu_worker.video.reader import DecodeReport, FrameReader
 from gpu_worker.video.shots import ShotFinder
 from gpu_worker.video.source import VideoFacts, probe_video
@@ -49,6 +52,7 @@ def _detected(job: StageJob, facts: VideoFacts, reader: FrameReader, progress: P
     settings = None if job.order.erase is None else job.order.erase.captions
     icons = None if job.order.erase is None else job.order.erase.icons
     finder = None if settings is None or settings.erase_everything else _finder(job, facts, settings)
+    icon_finder = None if icons is None or icons.erase_everything else _icon_finder(job, facts, icons, reader)
     clock = array("d")
     shots = ShotFinder(facts.width, facts.height)
     first_pts: int | None = None
@@ -60,6 +64,8 @@ def _detected(job: StageJob, facts: VideoFacts, reader: FrameReader, progress: P
         clock.append(float((frame.pts - first_pts) * facts.time_base))
         if finder is not None:
             finder.process_frame(frame, clock[-1])
+        if icon_finder is not None:
+            icon_finder.process_frame(frame, clock[-1])
         progress.advance_to(frame.index + 1)
     assert first_pts is not None
     duration_seconds = float((last_pts - first_pts) * facts.time_base + 1 / facts.frame_rate)
@@ -78,6 +84,9 @@ def _detected(job: StageJob, facts: VideoFacts, reader: FrameReader, progress: P
         seekable=reader.report.is_sound and facts.container not in _UNSEEKABLE_CONTAINERS,
         shots=found_shots,
         captions=in_order(event for events, keep in found for event in without_kept(events, keep, facts, clock)),
+        icons=()
+        if icon_finder is None or icons is None
+        else icons_without_kept(icon_finder.flush(), icons.keep, facts, clock),
     )
 
 
@@ -87,6 +96,14 @@ def _finder(job: StageJob, facts: VideoFacts, settings: CaptionErasure) -> Finde
         tuple(before_mirror(region, facts) for region in given) for given in (settings.regions, settings.keep)
     )
     return job.open_finder(facts, settings.model_copy(update={"regions": regions, "keep": keep}), job.device)
+
+
+def _icon_finder(job: StageJob, facts: VideoFacts, settings: IconErasure, reader: FrameReader) -> IconsFinder:
+    def again() -> Iterator[Frame]:
+        # A reader of its own: what had to be mended is counted once.
+        return run_ahead(FrameReader(reader.path, facts).frames(), _DECODED_AHEAD)
+
+    return job.open_icon_finder(facts, settings, again)
 
 
 def _warnings(report: DecodeReport, facts: VideoFacts) -> tuple[str, ...]:

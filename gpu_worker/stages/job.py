@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal, Protocol
 
-from domain.detection import Box, CaptionEvent, Detection
-from domain.job import CaptionBand, CaptionErasure, Stage
+from domain.detection import Box, CaptionEvent, Detection, IconTrack
+from domain.job import CaptionBand, CaptionErasure, IconErasure, Stage
 from domain.progress import StageProgress
 from domain.strict import Strict
 from domain.work_order import Plan, Segment, WorkOrder
 from gpu_worker.captions.finder import CaptionFinder
 from gpu_worker.fill.second_look import Redone
+from gpu_worker.icons.finder import IconFinder
 from gpu_worker.inference.session import Device
+from gpu_worker.stages.icon_scope import icon_areas
 from gpu_worker.upscaling.upscaler import AUTOMATIC
 from gpu_worker.video.frame import Frame
 from gpu_worker.video.source import VideoFacts
@@ -55,6 +57,27 @@ def open_caption_finder(facts: VideoFacts, settings: CaptionErasure, device: Dev
     )
 
 
+class IconsFinder(Protocol):
+    """What detect feeds frame by frame where icons are to go."""
+
+    def process_frame(self, frame: Frame, seconds: float) -> None:
+        """Take the next frame, shown ``seconds`` after the first."""
+        ...
+
+    def flush(self) -> tuple[IconTrack, ...]:
+        """Return all icons."""
+        ...
+
+
+#: Facts of the video, what to look for and where, and what returns the video's frames once more.
+IconFinderFactory = Callable[[VideoFacts, IconErasure, Callable[[], Iterable[Frame]]], IconsFinder]
+
+
+def open_icon_finder(facts: VideoFacts, settings: IconErasure, again: Callable[[], Iterable[Frame]]) -> IconsFinder:
+    """Return the finder of a video's icons."""
+    return IconFinder(facts, settings.kinds, again, areas=icon_areas(settings.regions, facts))
+
+
 @dataclass(frozen=True, slots=True)
 class StageJob:
     """Everything that a stage is given.
@@ -70,6 +93,7 @@ class StageJob:
     upscaler_name: str = AUTOMATIC
     fill_model: str = ""
     open_finder: FinderFactory = open_caption_finder
+    open_icon_finder: IconFinderFactory = open_icon_finder
 
     def detection(self) -> Detection:
         """Return what detect found."""

@@ -1,0 +1,1 @@
+"""Finding icons: marks of stations and platforms laid over the picture, still, jumping, blinking or moving."""

@@ -1,0 +1,241 @@
+"""One look of a mark, to the pixel: what it covers, how much shines through it, and whether it is laid over at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gpu_worker.icons.pieces import Piece
+from gpu_worker.icons.sample import gradients_of
+from gpu_worker.video.halo import codec_halo
+
+#: Agreement, and squared levels per pixel, of an edge that belongs to the mark.
+_EDGE_AGREEMENT, _EDGE_ENERGY = 0.35, 1.0
+#: Specks of fewer pixels are chance.
+_MIN_SPECK = 8
+#: How often a mark is followed from its edges to the next ones.
+_SPREAD_STEPS = 4
+#: A pixel belongs to a mark if it differs by this much from what its surroundings let expect, in levels and as a share
+#: of what the mark's edges differ by; or if it changes by less than this share of what is around.
+_MIN_INK_LEVELS = 3.0
+_MIN_INK_SHARE = 0.12
+_CALM_SHARE = 0.55
+#: A ring in which less than this changes, in levels, tells nothing by change.
+_LIVELY_LEVELS = 3.0
+#: Pieces that a comparison of what moves inside and outside needs.
+_MIN_PIECES = 6
+#: A mark that lets less than this through is opaque; what moves behind must be recognised by this correlation.
+_MIN_TRANSPARENCY = 0.15
+_MIN_SEEN_THROUGH = 0.45
+#: Pixels of an edge in which the codec mixes a mark with what is beside it.
+_EDGE_PIXELS = 2
+
+_Mask = NDArray[np.bool_]
+_Planes = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Appearance:
+    """What a mark looks like in a rectangle of pieces.
+
+    ``mask`` (h, w) is all that it changes; ``mean`` (3, h, w) how it is seen on the average. ``opacity`` (h, w) 0-1 and
+    ``colour`` (3, h, w) in levels are there where it is translucent. ``agreement`` is how far its edges agree among the
+    pieces, 0-1, ``around`` that of what is beside it; ``shift`` by how many pixels it moves between them.
+    """
+
+    mask: _Mask
+    ink: _Mask
+    mean: _Planes
+    agreement: float
+    around: float
+    shift: float
+    opacity: NDArray[np.float32] | None = None
+    colour: _Planes | None = None
+
+
+def measure(pieces: Sequence[Piece], near: _Mask, shorter_side: int) -> Appearance | None:
+    """Return the look of the mark that some pieces of one place show; None where nothing stays in them.
+
+    Args:
+        pieces: at least two, of one size.
+        near: (h, w) where the mark was found, roughly.
+        shorter_side: of the video, in pixels.
+    """
+    planes = np.stack([piece.planes for piece in pieces]).astype(np.float32)
+    evidence = _Evidence.of(planes)
+    halo = codec_halo(shorter_side)
+    edges = evidence.edges(near, 2 * halo)
+    if not edges.any():
+        return None
+    ink = evidence.ink(edges, 3 * halo)
+    mask = _grown(ink, halo)
+    ring = _grown(mask, 2 * halo) & ~mask
+    through = _seen_through(planes, evidence.mean, ink, mask, ring) if len(pieces) >= _MIN_PIECES else None
+    return Appearance(
+        mask=mask,
+        ink=ink,
+        mean=evidence.mean,
+        agreement=evidence.agreement_of(edges),
+        around=evidence.agreement_of(ring),
+        shift=_shift(planes[:, 0], evidence, edges),
+        opacity=None if through is None else through[0],
+        colour=None if through is None else through[1],
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Evidence:
+    """What pieces share: mean (3, h, w), its gradients (6, h, w), agreement and energy of those, and what changes."""
+
+    mean: _Planes
+    gradients: _Planes
+    agreement: NDArray[np.float32]
+    energy: NDArray[np.float32]
+    deviation: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, planes: NDArray[np.float32]) -> _Evidence:
+        count = len(planes)
+        mean = planes.mean(axis=0)
+        total = np.zeros((6, *planes.shape[2:]), np.float32)
+        energy = np.zeros(planes.shape[2:], np.float32)
+        for piece in planes:
+            gradients = gradients_of(list(piece))
+            total += gradients
+            energy += np.einsum("phw,phw->hw", gradients, gradients)
+        total /= count
+        energy /= count
+        shared = np.einsum("phw,phw->hw", total, total) * count / np.maximum(energy, 1e-3)
+        agreement = (shared - 1) / max(1, count - 1)
+        return cls(mean, total, agreement, energy, planes[:, 0].std(axis=0))
+
+    def agreement_of(self, where: _Mask) -> float:
+        """Return how far some pixels agree, weighted by energy; 0 where there is nothing."""
+        energy = self.energy[where]
+        return float((self.agreement[where] * energy).sum() / energy.sum()) if energy.sum() > 0 else 0.0
+
+    def edges(self, near: _Mask, reach: int) -> _Mask:
+        """Return the edges that stay, from where the mark is to be as far as they go on with no gap over ``reach``."""
+        strength = np.einsum("phw,phw->hw", self.gradients, self.gradients)
+        # Where what is around hardly moves it agrees as well: the mark does so by more.
+        around = max(0.0, self.agreement_of(~_grown(near, 2 * reach)))
+        needed = _EDGE_AGREEMENT + 0.5 * around * (1 - _EDGE_AGREEMENT)
+        staying = (self.agreement >= needed) & (strength >= _EDGE_ENERGY)
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(staying.astype(np.uint8), connectivity=8)
+        large = np.flatnonzero(stats[:count, cv2.CC_STAT_AREA] >= _MIN_SPECK)
+        staying = np.isin(labels, large[large > 0])
+        edges = staying & _grown(near, reach)
+        for _ in range(_SPREAD_STEPS):
+            edges = staying & _grown(edges, reach)
+        return edges
+
+    def ink(self, edges: _Mask, ring_pixels: int) -> _Mask:
+        """Return the mark's pixels among its edges and what lies between them.
+
+        The mean of many pictures is smooth, but for the mark: its pixels differ from what the surroundings let expect,
+        or change less than those do.
+        """
+        ground = _without_holes(_closed(edges))
+        ring = _grown(ground, ring_pixels) & ~_grown(ground, 1)
+        if not ring.any():
+            return ground
+        beyond = _grown(ground, 1)
+        clean = np.stack([_filled_in(plane, beyond) for plane in self.mean])
+        differs = np.abs(self.mean - clean).max(axis=0)
+        smooth = np.stack([cv2.GaussianBlur(plane, (0, 0), 3) for plane in self.mean])
+        chance = float(np.percentile(np.abs(self.mean - smooth).max(axis=0)[ring], 75))
+        least = max(_MIN_INK_LEVELS, 2 * chance, _MIN_INK_SHARE * float(np.percentile(differs[edges], 90)))
+        usual = _filled_in(self.deviation, beyond)
+        calm = (usual >= _LIVELY_LEVELS) & (cv2.GaussianBlur(self.deviation, (0, 0), 1) <= _CALM_SHARE * usual)
+        ink = ground & ((differs >= least) | calm)
+        return ink if ink.any() else ground
+
+
+def _seen_through(
+    planes: NDArray[np.float32], mean: _Planes, ink: _Mask, mask: _Mask, ring: _Mask
+) -> tuple[NDArray[np.float32], _Planes] | None:
+    """Return the opacity (h, w) and the colour (3, h, w) of a translucent mark; None where nothing shines through.
+
+    What moves behind is dimmed by the mark: the ratio of what changes inside to what changes right outside, where the
+    mean of both is that of the same picture.
+    """
+    deviations = planes[:, 0] - mean[0]
+    change = np.sqrt(cv2.GaussianBlur((deviations**2).mean(axis=0), (0, 0), _EDGE_PIXELS))
+    body = cv2.erode(ink.astype(np.uint8), np.ones((2 * _EDGE_PIXELS + 1,) * 2, np.uint8)).astype(bool)
+    if not ring.any() or body.sum() < _MIN_SPECK:
+        return None
+    outside = _filled_in(change, mask)
+    if float(np.median(outside[body])) < _LIVELY_LEVELS or _recognised(deviations, body, mask) < _MIN_SEEN_THROUGH:
+        return None
+    share = np.clip(change / np.maximum(outside, 1e-3), 0, 1)
+    usual = float(np.median(share[body]))
+    if usual < _MIN_TRANSPARENCY:
+        return None
+    # Beside the body a pixel's own share is a mixture with what is next to it.
+    share = np.where(body, share, np.float32(usual))
+    opacity = (1 - share) * cv2.blur(ink.astype(np.float32), (3, 3))
+    clean = np.stack([_filled_in(plane, mask) for plane in mean])
+    colour = clean + (mean - clean) / np.maximum(opacity, 0.05)
+    return np.asarray(opacity, np.float32), np.asarray(np.clip(colour, 0, 255), np.float32)
+
+
+def _recognised(deviations: NDArray[np.float32], body: _Mask, mask: _Mask) -> float:
+    """Return the correlation of what moves inside with what the surroundings let expect."""
+    expected = np.stack([_filled_in(deviation, mask)[body] for deviation in deviations])
+    seen = np.stack([deviation[body] for deviation in deviations])
+    spread = float(np.sqrt((expected**2).sum() * (seen**2).sum()))
+    return float((expected * seen).sum()) / spread if spread > 0 else 0.0
+
+
+def _filled_in(plane: NDArray[np.float32], mask: _Mask) -> NDArray[np.float32]:
+    """Return a plane with what ``mask`` covers carried on smoothly from around it: by normalised convolution."""
+    left = np.where(mask, np.float32(0), plane)
+    weight = (~mask).astype(np.float32)
+    filled = plane.copy()
+    missing = mask.copy()
+    sigma = 2.0
+    while missing.any() and sigma < max(plane.shape):
+        near = cv2.GaussianBlur(weight, (0, 0), sigma)
+        reached = missing & (near > 0.05)
+        filled[reached] = cv2.GaussianBlur(left, (0, 0), sigma)[reached] / near[reached]
+        missing &= ~reached
+        sigma *= 1.7
+    return filled
+
+
+def _shift(luma: NDArray[np.float32], evidence: _Evidence, edges: _Mask) -> float:
+    """Return by how much the edges move from piece to piece, in pixels: root mean square of the larger direction.
+
+    A small shift changes the picture by its gradient times the shift: least squares over the edges, piece by piece.
+    """
+    where = _grown(edges, 1)
+    right, down = evidence.gradients[0][where], evidence.gradients[1][where]
+    normal = np.array([[(right**2).sum(), (right * down).sum()], [(right * down).sum(), (down**2).sum()]])
+    normal += 1e-3 * max(1.0, float(np.trace(normal))) * np.eye(2)
+    shifts = []
+    for piece in luma:
+        change = piece - evidence.mean[0]
+        change = (change - cv2.blur(change, (15, 15)))[where]
+        shifts.append(np.linalg.solve(normal, [(change * right).sum(), (change * down).sum()]))
+    return float(np.sqrt((np.array(shifts) ** 2).mean(axis=0)).max())
+
+
+def _without_holes(mask: _Mask) -> _Mask:
+    count, labels, _, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
+    outside = np.unique(np.concatenate((labels[0], labels[-1], labels[:, 0], labels[:, -1])))
+    inner = np.setdiff1d(np.arange(1, count), outside)
+    return mask | np.isin(labels, inner)
+
+
+def _closed(edges: _Mask) -> _Mask:
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
+    return cv2.morphologyEx(edges.astype(np.uint8), cv2.MORPH_CLOSE, kernel).astype(bool)
+
+
+def _grown(mask: _Mask, pixels: int) -> _Mask:
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * pixels + 1, 2 * pixels + 1))
+    return np.asarray(cv2.dilate(mask.astype(np.uint8), kernel), dtype=bool)

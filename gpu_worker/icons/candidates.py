@@ -1,0 +1,84 @@
+"""Marks as the views of a video show them, here and there, told apart: what is one mark at several places is one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gpu_worker.icons.overlay import Found
+from gpu_worker.icons.template import Template
+from gpu_worker.video.rect import Rect
+
+#: Two finds are of one mark if one lies on the other by this share of the smaller ...
+_SAME_PLACE_SHARE = 0.3
+#: ... or if they are this much alike, wherever they are; they may lie a few small pixels off.
+_SAME_LIKENESS = 0.7
+_OFF_PIXELS = 6
+#: Marks that are followed: each costs a little in every frame.
+_MAX_CANDIDATES = 12
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A mark to be followed: what it looks like in small, where it was found, and how sure that is, 0-1.
+
+    ``name`` is the library's, where a picture of it says that it is a mark.
+    """
+
+    template: Template
+    rects: list[Rect]
+    confidence: float
+    name: str | None = None
+
+
+@dataclass(slots=True)
+class Candidates:
+    """Takes what is found stretch by stretch, and keeps the best look at each mark."""
+
+    _finds: list[Found] = field(default_factory=list)
+
+    def add(self, found: list[Found]) -> None:
+        """Take what one stretch of the video shows."""
+        for find in found:
+            same = [other for other in self._finds if _lie_on_each_other(find.rect, other.rect)]
+            if all(_worth(find) > _worth(other) for other in same):
+                self._finds = [other for other in self._finds if not any(other is one for one in same)]
+                self._finds.append(find)
+
+    def chosen(self) -> list[Candidate]:
+        """Return the marks, surest first."""
+        candidates: list[Candidate] = []
+        for find in sorted(self._finds, key=_worth, reverse=True):
+            for candidate in candidates:
+                rect = _found_in(find, candidate.template)
+                if rect is not None:
+                    candidate.rects.append(rect)
+                    candidate.confidence = max(candidate.confidence, find.confidence)
+                    break
+            else:
+                candidates.append(Candidate(find.template, [find.rect], find.confidence))
+        return candidates[:_MAX_CANDIDATES]
+
+
+def _worth(find: Found) -> float:
+    return find.confidence * float(np.sqrt(find.template.edges.sum()))
+
+
+def _lie_on_each_other(first: Rect, second: Rect) -> bool:
+    return first.meet(second).area > _SAME_PLACE_SHARE * min(first.area, second.area)
+
+
+def _found_in(find: Found, template: Template) -> Rect | None:
+    """Return where a mark lies in a find that looks like it, None where it does not."""
+    width, height = template.size
+    across, down = (
+        max(0, mine - theirs) + _OFF_PIXELS for mine, theirs in ((width, find.rect.width), (height, find.rect.height))
+    )
+    around = np.pad(find.template.gradients, ((0, 0), (down, down), (across, across)))
+    likeness = template.likeness_map(around)
+    y, x = np.unravel_index(int(np.argmax(likeness)), likeness.shape)
+    if likeness[y, x] < _SAME_LIKENESS:
+        return None
+    left, top = find.rect.x0 + int(x) - across, find.rect.y0 + int(y) - down
+    return Rect(left, top, left + width, top + height)

@@ -1,0 +1,118 @@
+"""Icons of a video: what the detect stage feeds frame by frame and then flushes; the video is looked at twice.
+
+The first look tells which marks there are, from views of the video that differ (``views``, ``overlay``). The second one
+follows each of them through every frame (``following``), and measures it to the pixel where it stands (``appearance``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from domain.detection import IconTrack
+from domain.job import IconKind
+from domain.regions import Region
+from gpu_worker.icons.candidates import Candidate, Candidates
+from gpu_worker.icons.following import Follower, small_gradients
+from gpu_worker.icons.kind import judged_kind
+from gpu_worker.icons.overlay import marks_in
+from gpu_worker.icons.sample import Scale, take_sample
+from gpu_worker.icons.tracks import whereabouts
+from gpu_worker.icons.views import Views
+from gpu_worker.video.frame import Frame
+from gpu_worker.video.rect import Rect
+from gpu_worker.video.source import VideoFacts
+
+#: Samples a second: a mark that jumps stays for seconds.
+_SAMPLES_PER_SECOND = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A region as it lies in the coded frame; it counts while ``region`` does."""
+
+    rect: Rect
+    region: Region
+
+
+class IconFinder:
+    """Finds the icons of one video.
+
+    Args:
+        facts: of the video.
+        kinds: which icons are wanted.
+        again: returns the frames of the video once more, from the first one: the second look.
+        areas: where to look; empty for anywhere. In them, less proof is needed.
+    """
+
+    def __init__(
+        self,
+        facts: VideoFacts,
+        kinds: tuple[IconKind, ...],
+        again: Callable[[], Iterable[Frame]],
+        *,
+        areas: tuple[Area, ...] = (),
+    ) -> None:
+        self._facts = facts
+        self._kinds = kinds
+        self._again = again
+        self._areas = areas
+        self._scale = Scale.of(facts.width, facts.height)
+        self._step = max(1, round(float(facts.frame_rate) / _SAMPLES_PER_SECOND))
+        width, height = self._scale.small
+        self._views = Views(height, width)
+        self._candidates = Candidates()
+
+    def process_frame(self, frame: Frame, seconds: float) -> None:
+        """Take the next frame, shown ``seconds`` after the first one."""
+        if frame.index % self._step:
+            return
+        for stretch in self._views.add(take_sample(frame, seconds, self._scale)):
+            self._candidates.add(marks_in(stretch))
+
+    def flush(self) -> tuple[IconTrack, ...]:
+        """End the first look, take the second, and return the icons, ordered by first frame."""
+        for stretch in self._views.flush():
+            self._candidates.add(marks_in(stretch))
+        candidates = self._candidates.chosen()
+        if not candidates:
+            return ()
+        followers = [
+            Follower(candidate.template, tuple(candidate.rects), self._scale, self._step) for candidate in candidates
+        ]
+        for frame in self._again():
+            gradients = small_gradients(frame, self._scale)
+            for follower in followers:
+                follower.process_frame(frame, gradients)
+        tracks = [
+            track
+            for candidate, follower in zip(candidates, followers, strict=True)
+            if (track := self._track(candidate, follower)) is not None
+        ]
+        ordered = sorted(tracks, key=lambda track: track.places[0].start_frame)
+        return tuple(track.model_copy(update={"index": index}) for index, track in enumerate(ordered))
+
+    def _track(self, candidate: Candidate, follower: Follower) -> IconTrack | None:
+        facts = self._facts
+        found = whereabouts(follower, min(facts.width, facts.height), float(facts.frame_rate))
+        if found is None:
+            return None
+        turns = facts.rotation_degrees // 90
+        kind, kind_confidence = judged_kind(
+            found.behaviour,
+            found.main_place.turned(turns, facts.width, facts.height),
+            (facts.height, facts.width) if turns % 2 else (facts.width, facts.height),
+            is_translucent=any(mark.matte is not None for mark in found.marks),
+        )
+        if kind not in self._kinds:
+            return None
+        return IconTrack(
+            index=0,
+            kind=kind,
+            name=candidate.name,
+            confidence=min(1.0, (candidate.confidence + found.agreement) / 2),
+            kind_confidence=kind_confidence,
+            behaviour=found.behaviour,
+            marks=found.marks,
+            places=found.places,
+        )

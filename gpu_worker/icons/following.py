@@ -1,0 +1,108 @@
+"""The second look at a video: where each mark stands in every frame, and pieces of frames that show it in full."""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gpu_worker.icons.pieces import Pieces, cut_piece
+from gpu_worker.icons.sample import Scale, gradients_of, shrunk
+from gpu_worker.icons.template import Template
+from gpu_worker.video.frame import Frame
+from gpu_worker.video.rect import Rect
+
+#: Gain at which a mark is there, of 1 for as strong as it was found.
+PRESENT_GAIN = 0.5
+#: A mark is at a new place if the picture is this much like it there, and it is about as strong.
+_NEW_PLACE_LIKENESS = 0.72
+_NEW_PLACE_GAINS = (0.4, 2.5)
+#: A mark jumps between a few places; what is found at more is a texture.
+_MAX_PLACES = 24
+#: Pixels in small around a place in which the mark may also lie: places are found to the pixel.
+_SAME_PLACE = 2
+
+
+@dataclass(slots=True)
+class Spot:
+    """One place of a mark: ``rect`` in small pixels, its gain in each frame from ``first_frame``, and pieces."""
+
+    rect: Rect
+    first_frame: int
+    pieces: Pieces
+    gains: array[float] = field(default_factory=lambda: array("f"))
+
+
+@dataclass(slots=True)
+class Follower:
+    """Follows one mark through the frames of a video, which are given in order.
+
+    Args:
+        template: what the mark looks like in small.
+        rects: where it was found, in small pixels.
+        scale: of the video.
+        step: frames from one sample to the next; new places are looked for, and pieces taken, in samples only.
+    """
+
+    template: Template
+    rects: tuple[Rect, ...]
+    scale: Scale
+    step: int
+    spots: list[Spot] = field(default_factory=list)
+    _recent: deque[tuple[int, NDArray[np.float32]]] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        self._recent = deque(maxlen=self.step)
+        for rect in self.rects:
+            self._open_spot(rect, 0)
+
+    def process_frame(self, frame: Frame, gradients: NDArray[np.float32]) -> None:
+        """Take the next frame; ``gradients`` (6, h, w) are its own in small."""
+        self._recent.append((frame.index, gradients))
+        seen = [self._look(spot, gradients) for spot in self.spots]
+        if frame.index % self.step:
+            return
+        if not any(gain >= PRESENT_GAIN for gain in seen) and len(self.spots) < _MAX_PLACES:
+            self._look_elsewhere()
+        for spot in self.spots:
+            if spot.gains[-1] >= PRESENT_GAIN:
+                spot.pieces.add(cut_piece(frame, spot.rect, self.scale))
+
+    def _open_spot(self, rect: Rect, first_frame: int) -> Spot:
+        spot = Spot(rect, first_frame, Pieces())
+        self.spots.append(spot)
+        return spot
+
+    def _look(self, spot: Spot, gradients: NDArray[np.float32]) -> float:
+        gain = self.template.seen_in(gradients[(slice(None), *spot.rect.slices)]).gain
+        spot.gains.append(gain)
+        return gain
+
+    def _look_elsewhere(self) -> None:
+        """Look for the mark in the whole picture; a new place is looked at in the frames since the last sample, too."""
+        _, gradients = self._recent[-1]
+        likeness = self.template.likeness_map(gradients)
+        y, x = np.unravel_index(int(np.argmax(likeness)), likeness.shape)
+        if likeness[y, x] < _NEW_PLACE_LIKENESS:
+            return
+        width, height = self.template.size
+        rect = Rect(int(x), int(y), int(x) + width, int(y) + height)
+        least, most = _NEW_PLACE_GAINS
+        gain = self.template.seen_in(gradients[(slice(None), *rect.slices)]).gain
+        is_known = any(
+            abs(spot.rect.x0 - rect.x0) <= _SAME_PLACE and abs(spot.rect.y0 - rect.y0) <= _SAME_PLACE
+            for spot in self.spots
+        )
+        if is_known or not least <= gain <= most:
+            return
+        spot = self._open_spot(rect, self._recent[0][0])
+        for _, earlier in self._recent:
+            self._look(spot, earlier)
+
+
+def small_gradients(frame: Frame, scale: Scale) -> NDArray[np.float32]:
+    """Return a frame's gradients (6, h, w) in small."""
+    return gradients_of([shrunk(plane, scale.small, frame.bit_depth) for plane in (frame.y, frame.u, frame.v)])

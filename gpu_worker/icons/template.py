@@ -1,0 +1,62 @@
+"""What a mark looks like as edges, and how much of it is seen at some place of a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+#: Less energy than this under a mark, in squared levels per pixel, is nothing.
+_FLAT = 0.25
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sight:
+    """How much of a mark is seen: ``gain`` 1 where it is as strong as in its template; ``likeness`` -1 to 1."""
+
+    gain: float
+    likeness: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Template:
+    """Gradients (6, h, w) of a mark in small, 0 beside its edges, and those edges (h, w)."""
+
+    gradients: NDArray[np.float32]
+    edges: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, gradients: NDArray[np.float32], edges: NDArray[np.bool_]) -> Template:
+        """Return the template of the ``edges`` among some gradients."""
+        return cls(np.where(edges, gradients, np.float32(0)), edges)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Return width and height in small pixels."""
+        height, width = self.edges.shape
+        return width, height
+
+    @property
+    def energy(self) -> float:
+        """Return the sum of squares."""
+        return float(np.einsum("phw,phw->", self.gradients, self.gradients))
+
+    def seen_in(self, gradients: NDArray[np.float32]) -> Sight:
+        """Return how much is seen in gradients (6, h, w) of its own size."""
+        common = float(np.einsum("phw,phw->", gradients, self.gradients))
+        there = float(np.einsum("phw,phw,hw->", gradients, gradients, self.edges.astype(np.float32)))
+        energy = self.energy
+        return Sight(common / energy, common / float(np.sqrt(energy * max(there, _FLAT * self.edges.sum()))))
+
+    def likeness_map(self, gradients: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return how alike every place of a picture's gradients (6, H, W) is, (H - h + 1, W - w + 1), by luma."""
+        luma = np.ascontiguousarray(gradients[:2].transpose(1, 2, 0))
+        mine = np.ascontiguousarray(self.gradients[:2].transpose(1, 2, 0))
+        common = cv2.matchTemplate(luma, mine, cv2.TM_CCORR)
+        squares = np.ascontiguousarray((luma * luma).sum(axis=2))
+        there = cv2.matchTemplate(squares, self.edges.astype(np.float32), cv2.TM_CCORR)
+        energy = float((mine * mine).sum())
+        floor = _FLAT * float(self.edges.sum())
+        return np.asarray(common / np.sqrt(max(energy, floor) * np.maximum(there, floor)), dtype=np.float32)

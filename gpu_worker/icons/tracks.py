@@ -1,0 +1,188 @@
+"""One icon as it comes out: where and when a followed mark was proved to stand, its looks, and what it does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from domain.detection import IconBehaviour, IconPlace, Mark
+from gpu_worker.icons.appearance import Appearance, measure
+from gpu_worker.icons.following import PRESENT_GAIN, Follower, Spot
+from gpu_worker.icons.pieces import near_mask
+from gpu_worker.icons.presence import Stay, stays_of
+from gpu_worker.video.masks import encode_mask, encode_matte
+from gpu_worker.video.rect import Rect
+
+#: What is laid over is the same in every piece, to the pixel: agreement of its edges, and how far they may move.
+_MIN_AGREEMENT = 0.66
+_MAX_SHIFT_PIXELS = 0.4
+#: Pieces without which nothing is proved.
+_MIN_PIECES = 3
+#: A look is another one's, elsewhere, if it lies within so many pixels of where it is expected, is this much alike, and
+#: is of the same colour to so many levels.
+_ALIGNED_PIXELS = 4
+_ALIKE = 0.6
+_SAME_COLOUR_LEVELS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """The places of one icon, the marks that stand there, and the figures by which it is judged.
+
+    ``agreement`` is how far its edges agree from frame to frame, 0-1.
+    """
+
+    marks: tuple[Mark, ...]
+    places: tuple[IconPlace, ...]
+    behaviour: IconBehaviour
+    agreement: float
+
+    @property
+    def main_place(self) -> Rect:
+        """Return where the icon stands for most frames."""
+        longest = max(self.places, key=lambda place: place.end_frame - place.start_frame)
+        mark = self.marks[longest.mark]
+        return Rect(longest.x, longest.y, longest.x + mark.width, longest.y + mark.height)
+
+
+def whereabouts(follower: Follower, shorter_side: int, frame_rate: float) -> Whereabouts | None:
+    """Return where a followed mark stands; None where it is not proved to be laid over.
+
+    Args:
+        follower: behind the video's last frame.
+        shorter_side: of the video, in pixels.
+        frame_rate: frames per second.
+    """
+    looks = _looks(follower, shorter_side, frame_rate)
+    proved = [look for look in looks if look.appearance is not None]
+    if not proved:
+        return None
+    best = max(proved, key=lambda look: look.frames)
+    marks, places = [best], []
+    for look in looks:
+        there = _seen_there(best, look, follower.scale.factor)
+        number = 0
+        if there is None:
+            if look.appearance is None:
+                continue
+            number, there = len(marks), look.ink_rect
+            marks.append(look)
+        places += [
+            IconPlace(start_frame=stay.start, end_frame=stay.end, x=there.x0, y=there.y0, mark=number)
+            for stay in look.stays
+        ]
+    assert best.appearance is not None
+    return Whereabouts(
+        tuple(_to_mark(mark) for mark in marks),
+        tuple(sorted(places, key=lambda place: place.start_frame)),
+        _behaviour(looks, follower.scale.factor),
+        best.appearance.agreement,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Look:
+    """A mark at one place: ``rect`` is that of its pieces, ``mean`` (3, h, w) their mean; measured where proved."""
+
+    spot: Rect
+    stays: tuple[Stay, ...]
+    rect: Rect
+    mean: NDArray[np.float32]
+    appearance: Appearance | None
+
+    @property
+    def frames(self) -> int:
+        return sum(stay.end - stay.start for stay in self.stays)
+
+    @property
+    def ink_rect(self) -> Rect:
+        """Return where the mask lies in the frame."""
+        assert self.appearance is not None
+        rows, columns = (np.flatnonzero(self.appearance.mask.any(axis=axis)) for axis in (1, 0))
+        inside = Rect(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+        return inside.shifted(self.rect.x0, self.rect.y0)
+
+    def inside(self, rect: Rect) -> tuple[slice, slice]:
+        """Return what cuts a rectangle of the frame out of the pieces."""
+        return rect.shifted(-self.rect.x0, -self.rect.y0).slices
+
+
+def _looks(follower: Follower, shorter_side: int, frame_rate: float) -> list[_Look]:
+    gains = np.concatenate([np.asarray(spot.gains, dtype=np.float32) for spot in follower.spots])
+    present = gains[gains >= PRESENT_GAIN]
+    usual = float(np.median(present)) if present.size else 1.0
+    looks = []
+    for spot in follower.spots:
+        stays = tuple(stays_of(spot.gains, spot.first_frame, usual, frame_rate))
+        look = _look(spot, stays, follower, shorter_side)
+        if look is not None:
+            looks.append(look)
+    return looks
+
+
+def _look(spot: Spot, stays: tuple[Stay, ...], follower: Follower, shorter_side: int) -> _Look | None:
+    shown = [piece for piece in spot.pieces.kept if any(stay.start <= piece.index < stay.end for stay in stays)]
+    if not shown:
+        return None
+    mean = np.asarray(np.mean([piece.planes for piece in shown], axis=0), dtype=np.float32)
+    rect = shown[0].rect
+    if len(shown) < _MIN_PIECES:
+        return _Look(spot.rect, stays, rect, mean, None)
+    near = near_mask(follower.template.edges, spot.rect, rect, follower.scale)
+    appearance = measure(shown, near, shorter_side)
+    if appearance is None or appearance.agreement < _MIN_AGREEMENT or appearance.shift > _MAX_SHIFT_PIXELS:
+        return None
+    return _Look(spot.rect, stays, rect, mean, appearance)
+
+
+def _seen_there(best: _Look, look: _Look, factor: float) -> Rect | None:
+    """Return where the best look's mask lies at another place, None where something else is seen there."""
+    if look is best:
+        return best.ink_rect
+    box = best.ink_rect
+    right, down = (
+        round(factor * (there - here))
+        for here, there in zip((best.spot.x0, best.spot.y0), (look.spot.x0, look.spot.y0), strict=True)
+    )
+    expected = box.shifted(right, down)
+    around = expected.grow(_ALIGNED_PIXELS, look.rect)
+    if around.width < box.width or around.height < box.height:
+        return None
+    mark = best.mean[0][best.inside(box)]
+    likeness = cv2.matchTemplate(look.mean[0][look.inside(around)], mark, cv2.TM_CCOEFF_NORMED)
+    y, x = np.unravel_index(int(np.argmax(likeness)), likeness.shape)
+    there = Rect(
+        around.x0 + int(x), around.y0 + int(y), around.x0 + int(x) + box.width, around.y0 + int(y) + box.height
+    )
+    assert best.appearance is not None
+    ink = best.appearance.ink[best.inside(box)]
+    apart = np.abs(best.mean[(slice(None), *best.inside(box))] - look.mean[(slice(None), *look.inside(there))])
+    is_same = likeness[y, x] >= _ALIKE and float(apart[:, ink].mean(axis=1).max()) <= _SAME_COLOUR_LEVELS
+    return there if is_same or look.appearance is None else None
+
+
+def _to_mark(look: _Look) -> Mark:
+    appearance = look.appearance
+    assert appearance is not None
+    inside = look.inside(look.ink_rect)
+    matte = None
+    if appearance.opacity is not None and appearance.colour is not None:
+        colour = np.ascontiguousarray(appearance.colour[(slice(None), *inside)].transpose(1, 2, 0))
+        matte = encode_matte(appearance.opacity[inside], colour)
+    box = look.ink_rect
+    return Mark(width=box.width, height=box.height, mask_png=encode_mask(appearance.mask[inside]), matte=matte)
+
+
+def _behaviour(looks: Sequence[_Look], factor: float) -> IconBehaviour:
+    apart = any(
+        abs(look.spot.x0 - looks[0].spot.x0) > _ALIGNED_PIXELS / factor
+        or abs(look.spot.y0 - looks[0].spot.y0) > _ALIGNED_PIXELS / factor
+        for look in looks
+    )
+    if apart:
+        return IconBehaviour.JUMPING
+    return IconBehaviour.BLINKING if any(len(look.stays) > 1 for look in looks) else IconBehaviour.STILL
