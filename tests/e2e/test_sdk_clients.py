@@ -269,7 +269,7 @@ def test_running_jobs_are_listed_and_cancelled(mine: Clients, long: tuple[str, s
 
 def test_what_cannot_work_is_refused_as_their_users_expect(mine: Clients, small: tuple[str, str]) -> None:
     with refused("InvalidParameter.FunctionNotSupported"):
-        submitted(mine, small[1], "VideoDelogo")
+        submitted(mine, small[1], "Cover")
     with refused("InvalidParameter"):
         submitted(mine, small[1], job_params='{"LimitRegion": [[0,0,1,0.1],[0,0,1,0.1],[0,0,1,0.1]]}')
     with refused("MissingParameter"):
