@@ -129,11 +129,11 @@ def erase(
             core = window[: active if active < length else max(1, length // 2)]
             results = []
             for lane in lanes:
-                carried = lane.carried
+                carried, held = lane.carried, lane.held
                 done = fill_lane(lane, before, window, range(len(core)))
                 if second_look is not None:
                     looked = time.perf_counter()
-                    review(lane, Chunk(before, window, carried), done, (overlays, second_look), report.fills)
+                    review(lane, Chunk(before, window, carried, held), done, (overlays, second_look), report.fills)
                     report.review_seconds += time.perf_counter() - looked
                 results.append(done)
             _count(report, results)

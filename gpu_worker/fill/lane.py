@@ -13,9 +13,11 @@ import numpy as np
 from domain.detection import Box
 from gpu_worker.fill.chunk import Filled, Surroundings, fill_chunk
 from gpu_worker.fill.grain import with_grain
+from gpu_worker.fill.held import Held, hold_run
 from gpu_worker.fill.learned import LearnedFill
 from gpu_worker.fill.motion import MotionEstimator, PairMotion, View
 from gpu_worker.fill.overlays import Subject
+from gpu_worker.fill.structure import continued
 from gpu_worker.fill.veil import Planes, Shade, leaves_no_edge, seen_through
 from gpu_worker.fill.windows import Occlusion, Window, shrunk
 from gpu_worker.video.frame import Frame, Patch
@@ -81,6 +83,8 @@ class Lane:
     motions: dict[int, PairMotion] = field(default_factory=dict)
     #: The last frame filled, which lends the pixels that were revealed before it.
     carried: tuple[int, Surroundings] | None = None
+    #: What no frame revealed, as it was made up last.
+    held: Held | None = None
     #: Overlays, by number, of whose veils it is known whether they are looked through.
     judged_veils: set[int] = field(default_factory=set)
 
@@ -131,11 +135,15 @@ def _judge_veils(lane: Lane, frames: list[Frame]) -> None:
         veil = overlay.veil
         if veil is None or overlay.number in lane.judged_veils:
             continue
+        hidden = Occlusion(window.mask_of(overlay))
+        if not (window.veil_of(overlay) & ~hidden.mask).any():
+            # What shines through is no more than a candidate there.
+            continue
         shown = [frame for frame in frames if veil.start_frame <= frame.index < veil.end_frame]
         if not shown:
             continue
         lane.judged_veils.add(overlay.number)
-        hidden, box = Occlusion(window.mask_of(overlay)), window.within(veil.box)
+        box = window.within(veil.box)
         pictures = []
         for frame in shown[:: max(1, len(shown) // _JUDGED_FRAMES)]:
             planes = _cut((frame.y, frame.u, frame.v), window.surroundings)
@@ -206,7 +214,7 @@ def _fill_run(lane: Lane, frames: list[tuple[int, Surroundings]], first: int, ru
         return [fill_chunk([pictures[position]], [[]], range(1), lane.pool)[0] for position in wanted]
     motions = _motions(lane, lane.estimator, frames)
     if lane.second_estimator is None:
-        return fill_chunk(pictures, [motions], wanted, lane.pool)
+        return _hold(lane, fill_chunk(pictures, [motions], wanted, lane.pool), motions, (frames[first][0], first))
     guides = [
         View.of(result.surroundings.luma8(), result.surroundings.occlusion, lane.second_estimator.step)
         for result in fill_chunk(pictures, [motions], range(len(pictures)), lane.pool)
@@ -214,9 +222,17 @@ def _fill_run(lane: Lane, frames: list[tuple[int, Surroundings]], first: int, ru
     second = list(lane.pool.map(lane.second_estimator.estimate, guides, guides[1:]))
     filled = fill_chunk(pictures, [motions, second], wanted, lane.pool)
     if lane.learned is None:
-        return filled
+        return _hold(lane, filled, second, (frames[first][0], first))
     before = pictures[first - 1] if first else None
     return lane.learned.repaint_run(filled, [second[at - 1] if at else None for at in wanted], before)
+
+
+def _hold(lane: Lane, filled: list[Filled], motions: list[PairMotion], start: tuple[int, int]) -> list[Filled]:
+    """Hold what was made up; ``start`` is the first filled frame's number, and its place among those of the motions."""
+    index, first = start
+    to_previous = [motions[at - 1] if at else None for at in range(first, first + len(filled))]
+    done, lane.held = hold_run(filled, index, to_previous, lane.held, continued)
+    return done
 
 
 def _motions(lane: Lane, estimator: MotionEstimator, frames: list[tuple[int, Surroundings]]) -> list[PairMotion]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gpu_worker.fill.chunk import Surroundings
+from gpu_worker.fill.held import Held
 from gpu_worker.fill.lane import LEND_FRAMES, Done, Lane, Method, Pixels, fill_lane, open_lane
 from gpu_worker.fill.overlays import Overlay, Subject
 from gpu_worker.fill.second_look import OverlayFill, Redone, SecondLook, Shown, Verdict
@@ -25,11 +26,12 @@ _JUDGED_PLACES = 3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
-    """What a window was filled from: frames before, frames looked at, and what its lane had carried along."""
+    """What a window was filled from: frames before, frames looked at, and what its lane had carried along and held."""
 
     before: list[Frame]
     frames: list[Frame]
     carried: tuple[int, Surroundings] | None
+    held: Held | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,7 +112,7 @@ def _best_attempt(
         if redone is Redone.LARGER_MASK and overlay.veil is not None:
             window.fill_veil_of(overlay)
         again = open_lane(window, method, best.lane.pool, best.lane.learned)
-        again.carried = chunk.carried
+        again.carried, again.held = chunk.carried, chunk.held
         again.judged_veils |= best.lane.judged_veils
         done = fill_lane(again, chunk.before, chunk.frames, positions)
         verdict = second_look.judge(_shown(overlay, chunk, done, positions, overlays))
@@ -165,7 +167,7 @@ def _take_over(lane: Lane, done: dict[int, Done], attempt: _Attempt) -> None:
             new, patch=patch, outside_difference=max(old.outside_difference, new.outside_difference)
         )
     if attempt.lane.carried is not None and lane.carried is not None and attempt.lane.carried[0] == lane.carried[0]:
-        lane.carried = attempt.lane.carried
+        lane.carried, lane.held = attempt.lane.carried, attempt.lane.held
     lane.window = window
     # Motion that was estimated beside a smaller mask has seen what it left.
     lane.views.clear()

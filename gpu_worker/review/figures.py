@@ -103,9 +103,7 @@ def edges_left(moments: Sequence[Moment], mask: Mask, height: int, scene: Sequen
         return 0.0
     picture = _gradient(np.mean([moment.filled for moment in moments], axis=0, dtype=np.float32))
     reach = round(1.3 * height)
-    padded = np.pad(
-        picture, ((reach, reach), (reach, reach), (0, 0)), mode="reflect" if reach < min(mask.shape) else "edge"
-    )
+    padded = np.pad(picture, ((reach, reach), (reach, reach), (0, 0)), mode="symmetric")
 
     def projected(down: int, across: int) -> float:
         rows = slice(reach + down, reach + down + mask.shape[0])
@@ -113,7 +111,7 @@ def edges_left(moments: Sequence[Moment], mask: Mask, height: int, scene: Sequen
 
     elsewhere = [projected(round(dy * height), round(dx * height)) for dy, dx in _ELSEWHERE]
     own = min((abs(float((_gradient(luma) * shape).sum())) / power for luma in scene), default=0.0)
-    return max(0.0, projected(0, 0) - max(float(np.percentile(elsewhere, _ELSEWHERE_PERCENTILE)), own))
+    return max(0.0, projected(0, 0) - max(*elsewhere, own))
 
 
 def _gradient(picture: Luma) -> NDArray[np.float32]:
