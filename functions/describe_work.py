@@ -22,8 +22,8 @@ router = new_router()
     responses={200: {"description": "All of them"}, **problems()},
 )
 def list_models() -> Catalogue:
-    """With the containers and sizes that each takes."""
-    return catalogue()
+    """With the containers and sizes that each takes; those that the service's operator has registered come last."""
+    return catalogue(current_service().models.names())
 
 
 @router.post(

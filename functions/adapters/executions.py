@@ -35,6 +35,13 @@ class Executions:
             # The name is the job's ID: it is this job's own execution, perhaps ended by now.
             return
 
+    def status(self, job_id: str) -> str | None:
+        """Return what Step Functions says of a job's execution, such as RUNNING; None when it knows none."""
+        try:
+            return self._states.describe_execution(executionArn=self._execution_arn(job_id))["status"]
+        except self._states.exceptions.ExecutionDoesNotExist:
+            return None
+
     def stop(self, job_id: str) -> None:
         """Stop the execution of a job and end its Batch jobs, waiting or running; both may be gone already.
 

@@ -7,7 +7,7 @@ functions.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 _OWNER_INDEX = "by_owner"
+_STATUS_INDEX = "by_status"
 _JOBS_PER_READ = 100
 _MAX_READS_PER_PAGE = 10
 _JOBS_PER_BATCH = 100  # what BatchGetItem takes
@@ -106,6 +107,19 @@ class JobsTable:
                 found |= {item["job_id"]["S"] for item in items if not JobStatus(item["status"]["S"]).is_final}
                 asked = answer["UnprocessedKeys"]
         return frozenset(found)
+
+    def unfinished_before(self, moment: datetime) -> Iterator[str]:
+        """Yield the IDs of the jobs that were submitted before a moment and have not ended, oldest first."""
+        for status in (status for status in JobStatus if not status.is_final):
+            pages = self._client.get_paginator("query").paginate(
+                TableName=self._table,
+                IndexName=_STATUS_INDEX,
+                KeyConditionExpression="#status = :status AND created_at < :moment",
+                ExpressionAttributeNames={"#status": "status"},
+                ExpressionAttributeValues={":status": {"S": status}, ":moment": _time(moment)},
+            )
+            for page in pages:
+                yield from (item["job_id"]["S"] for item in page["Items"])
 
     def page(self, owner: str, limit: int, cursor: str | None = None, status: JobStatus | None = None) -> RecordPage:
         """List jobs of ``owner``, newest first, at most ``limit``.

@@ -124,6 +124,11 @@ class MediaBucket:
             Bucket=self.name, Key=key, Body=document.model_dump_json().encode(), ContentType="application/json"
         )
 
+    def keys(self, prefix: str, most: int) -> tuple[str, ...]:
+        """Return the first ``most`` keys under a prefix, in the order of the alphabet."""
+        listed = self._client.list_objects_v2(Bucket=self.name, Prefix=prefix, MaxKeys=most)
+        return tuple(item["Key"] for item in listed.get("Contents", []))
+
     def read_bytes(self, ref: ObjectRef, most: int) -> bytes:
         """Read an object, at most its first ``most`` bytes."""
         version: dict[str, Any] = {"VersionId": ref.version_id} if ref.version_id else {}

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from adapters.jobs_table import JobsTable
     from adapters.media_bucket import MediaBucket, ObjectFacts
     from adapters.output_buckets import OutputBuckets
+    from adapters.own_models import OwnModels
     from adapters.source_fetcher import SourceFetcher
 
 # The function has 900 seconds, and wants some to end in good order.
@@ -39,6 +40,7 @@ class Processing:
     media: MediaBucket
     outputs: OutputBuckets
     icons: Icons
+    models: OwnModels
     fetcher: SourceFetcher
     end: JobEnd
     clock: Callable[[], datetime]
@@ -67,6 +69,7 @@ class Processing:
 
         Raises:
             BadSourceError: what was asked for cannot work on this file.
+            ModelNotFoundError: the model that it names was taken away.
             InvalidTransitionError: the job was cancelled.
         """
         self.jobs.enter_stage(job_id, Stage.PROBE)
@@ -85,6 +88,7 @@ class Processing:
             upscale=request.upscale,
             preview=request.preview,
             icon_library=self._icon_library(job, request),
+            upscale_model=self._upscale_model(request),
         )
         key = JobKeys(job_id).work_order
         self.media.write(key, order)
@@ -96,6 +100,10 @@ class Processing:
         if icons is None or icons.erase_everything:  # then nothing is looked for
             return ()
         return self.icons.library(job.owner, icons.kinds)
+
+    def _upscale_model(self, request: JobRequest) -> ObjectRef | None:
+        name = None if request.upscale is None else request.upscale.model
+        return None if name is None else self.models.find(name)
 
     def plan_segments(self, job_id: str) -> Plan:
         """Cut the video into pieces.

@@ -25,6 +25,7 @@ from adapters.jobs_table import JobsTable
 from adapters.links import LinkSigner, Signer
 from adapters.media_bucket import MediaBucket
 from adapters.output_buckets import OutputBuckets
+from adapters.own_models import OwnModels
 from adapters.processing import Processing
 from adapters.public_network import PublicNetwork, connect_by_system, resolve_by_system
 from adapters.secret_box import SecretBox
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
     from adapters.once_per_key import OncePerKey
+    from adapters.reconciliation import Reconciliation
     from domain.estimate import EstimateRates
 
 # A function has seconds, not minutes: better a second attempt than one long wait.
@@ -124,21 +126,16 @@ class Service:
     @cached_property
     def submission(self) -> Submission:
         """The ways into and out of the queue."""
-        executions = Executions(
-            self._client("stepfunctions"),
-            self._client("batch"),
-            self._settings.state_machine_arn,
-            self._settings.job_queue,
-        )
         slots = JobSlots(self._client("dynamodb"), self._settings.access_keys_table, self.jobs)
         admission = Admission(slots, self.usage, self._clock)
         return Submission(
             self.jobs,
             self.media,
             self.outputs,
-            executions,
+            self._executions,
             admission,
             self._fetcher,
+            self.models,
             self.templates,
             self.callbacks,
             self._job_end,
@@ -176,6 +173,11 @@ class Service:
         """The icon library."""
         return Icons(self._tenants, self.media, self.links, self._clock)
 
+    @cached_property
+    def models(self) -> OwnModels:
+        """Networks of the operator's own."""
+        return OwnModels(self.media)
+
     @property
     def estimate_rates(self) -> EstimateRates:
         """How fast the stack's machines work, and what they cost."""
@@ -184,7 +186,23 @@ class Service:
     @cached_property
     def processing(self) -> Processing:
         """The steps of the state machine."""
-        return Processing(self.jobs, self.media, self.outputs, self.icons, self._fetcher, self._job_end, self._clock)
+        return Processing(
+            self.jobs,
+            self.media,
+            self.outputs,
+            self.icons,
+            self.models,
+            self._fetcher,
+            self._job_end,
+            self._clock,
+        )
+
+    @cached_property
+    def reconciliation(self) -> Reconciliation:
+        """Ends the records of jobs whose execution is gone."""
+        from adapters.reconciliation import Reconciliation  # noqa: PLC0415 - one function needs it
+
+        return Reconciliation(self.jobs, self._executions, self.processing, self._clock)
 
     @cached_property
     def once_per_key(self) -> OncePerKey:
@@ -192,6 +210,15 @@ class Service:
         from adapters.once_per_key import OncePerKey  # noqa: PLC0415 - a tenth of a second that one function needs
 
         return OncePerKey(self._client("dynamodb"), self._settings.idempotency_table)
+
+    @cached_property
+    def _executions(self) -> Executions:
+        return Executions(
+            self._client("stepfunctions"),
+            self._client("batch"),
+            self._settings.state_machine_arn,
+            self._settings.job_queue,
+        )
 
     @cached_property
     def _job_end(self) -> JobEnd:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from adapters.jobs_table import JobsTable
     from adapters.media_bucket import MediaBucket
     from adapters.output_buckets import OutputBuckets
+    from adapters.own_models import OwnModels
     from adapters.source_fetcher import SourceFetcher
     from adapters.templates import Templates
 
@@ -44,6 +45,7 @@ class Submission:
     executions: Executions
     admission: Admission
     fetcher: SourceFetcher
+    models: OwnModels
     templates: Templates
     callbacks: Callbacks
     end: JobEnd
@@ -59,6 +61,7 @@ class Submission:
             InvalidRequestError: the source may not be read from there, the output not written there, or the template
                 does not go with the job.
             TemplateNotFoundError: the template is unknown.
+            ModelNotFoundError: no model is registered under the name that the upscale gives.
             UploadNotFoundError: the upload is unknown or has expired.
             BadSourceError: the source does not exist, does not answer, or is too large.
         """
@@ -73,6 +76,8 @@ class Submission:
             source_object=source_object,
             output_object=self._locate_output(request, source_object, now),
         )
+        if request.upscale is not None and request.upscale.model is not None:
+            self.models.find(request.upscale.model)
         if quota is not None:
             self.admission.admit(quota, owner, job.job_id)
         self.jobs.put_new(job)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import Field
 
-from domain.job import Quality
+from domain.job import Quality, UpscaleQuality
 from domain.limits import (
     ERASE_CONTAINERS,
     MAX_LONG_SIDE,
@@ -30,13 +31,15 @@ class PictureLimits(Strict):
 class ModelCard(Strict):
     """One way to do the work. ``rpc_model_id`` is what the closed service's ``ModelId`` calls it.
 
-    ``quality`` is what ``erase.quality`` says to ask for it; ``picture`` is None where any size is taken.
+    ``quality`` is what ``erase.quality`` or ``upscale.quality`` says to ask for it; a network of the operator's own is
+    asked for by ``model``, in ``upscale.model``. ``picture`` is None where any size is taken.
     """
 
     name: str
     function: Function
-    quality: Quality | None
-    rpc_model_id: str | None
+    quality: Quality | UpscaleQuality | None
+    model: str | None = None
+    rpc_model_id: str | None = None
     description: str
     containers: tuple[str, ...]
     max_source_bytes: Annotated[int, Field(gt=0)]
@@ -49,29 +52,44 @@ class Catalogue(Strict):
     models: tuple[ModelCard, ...]
 
 
-def catalogue() -> Catalogue:
-    """Return what there is to ask for."""
+#: In the order of what they cost.
+_DOUBLERS = {
+    UpscaleQuality.FAST: "A network of our own that keeps up on a CPU",
+    UpscaleQuality.NORMAL: "A larger one",
+    UpscaleQuality.PREMIUM: "The largest one, for a GPU",
+}
+
+
+def catalogue(own_models: Iterable[str] = ()) -> Catalogue:
+    """Return what there is to ask for; ``own_models`` are the names of the networks of the operator's own."""
     return Catalogue(
         models=(
             _eraser(Quality.NORMAL, "", "Fills from true pixels of other frames of the shot"),
             _eraser(Quality.PREMIUM, "algo-video-detext-new", "Looks further and follows the motion more closely"),
-            ModelCard(
-                name="double",
-                function=Function.UPSCALE,
-                quality=None,
-                rpc_model_id=None,
-                description="Doubles width and height; the job's result names the method under upscaler",
-                containers=tuple(sorted(UPSCALE_CONTAINERS)),
-                max_source_bytes=MAX_SOURCE_BYTES,
-                picture=PictureLimits(min_side=MIN_SIDE, max_long_side=MAX_LONG_SIDE, max_short_side=MAX_SHORT_SIDE),
-            ),
+            *(_doubler(f"double-{quality}", about, quality=quality) for quality, about in _DOUBLERS.items()),
+            *(_doubler(name, "A network of the operator's own", model=name) for name in own_models),
         )
+    )
+
+
+def _doubler(
+    name: str, description: str, *, quality: UpscaleQuality | None = None, model: str | None = None
+) -> ModelCard:
+    return ModelCard(
+        name=name,
+        function=Function.UPSCALE,
+        quality=quality,
+        model=model,
+        description=f"Doubles width and height. {description}",
+        containers=tuple(sorted(UPSCALE_CONTAINERS)),
+        max_source_bytes=MAX_SOURCE_BYTES,
+        picture=PictureLimits(min_side=MIN_SIDE, max_long_side=MAX_LONG_SIDE, max_short_side=MAX_SHORT_SIDE),
     )
 
 
 def _eraser(quality: Quality, rpc_model_id: str, description: str) -> ModelCard:
     return ModelCard(
-        name=f"captions-{quality}",
+        name=f"erase-{quality}",
         function=Function.ERASE,
         quality=quality,
         rpc_model_id=rpc_model_id,

@@ -169,6 +169,15 @@ class Detection(Strict):
     icons: tuple[IconTrack, ...] = ()
 
     @property
+    def nothing_found(self) -> bool:
+        """Tell whether there is nothing to erase."""
+        return not (self.captions or self.icons)
+
+    def about_seconds(self, frame: float) -> float:
+        """Return when a frame is shown, as if all lasted equally long: near enough to look at it."""
+        return self.duration_seconds * frame / self.frame_count
+
+    @property
     def seconds_per_tick(self) -> Fraction:
         """Return the time base as a Fraction."""
         return Fraction(self.time_base)

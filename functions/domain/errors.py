@@ -29,6 +29,7 @@
     │   ├── CallbackNotFoundError
     │   ├── IconNotFoundError
     │   ├── JobNotFoundError
+    │   ├── ModelNotFoundError
     │   ├── TemplateNotFoundError
     │   └── UploadNotFoundError
     ├── ConflictError                  the request is well formed, but not now
@@ -193,6 +194,10 @@ class CallbackNotFoundError(NotFoundError):
 
 class UnknownActionError(NotFoundError):
     """Raised when an RPC call names an operation or a version that is not there."""
+
+
+class ModelNotFoundError(NotFoundError):
+    """Raised when no network of the given name is registered."""
 
 
 class IconNotFoundError(NotFoundError):

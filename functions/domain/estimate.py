@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from domain.job import EraseSettings, Quality, UpscaleSettings
+from domain.job import EraseSettings, Quality, UpscaleQuality, UpscaleSettings
 from domain.limits import check_upscale_size
 from domain.strict import Strict
 from domain.usage import Tier, tier_of
@@ -26,6 +26,8 @@ class EstimateRates(Strict):
     erase: _Rate
     erase_premium: _Rate
     upscale: _Rate
+    upscale_normal: _Rate
+    upscale_premium: _Rate
     price_per_hour: Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 
@@ -81,7 +83,7 @@ def estimate(request: EstimateRequest, rates: EstimateRates) -> Estimate:
         work_seconds += megapixels / (rates.erase_premium if is_premium else rates.erase)
     if request.upscale is not None:
         check_upscale_size(request.width, request.height)
-        work_seconds += megapixels / rates.upscale
+        work_seconds += megapixels / _upscale_rate(request.upscale, rates)
     scale = 1 if request.upscale is None else _UPSCALED
     width, height = request.width * scale, request.height * scale
     return Estimate(
@@ -92,3 +94,9 @@ def estimate(request: EstimateRequest, rates: EstimateRates) -> Estimate:
         output_height=height,
         tier=tier_of(width, height),
     )
+
+
+def _upscale_rate(settings: UpscaleSettings, rates: EstimateRates) -> float:
+    """Return the rate of a quality; of a network of the operator's own it is not known, so the first one stands in."""
+    of_quality = {UpscaleQuality.NORMAL: rates.upscale_normal, UpscaleQuality.PREMIUM: rates.upscale_premium}
+    return of_quality.get(settings.quality, rates.upscale)

@@ -15,6 +15,7 @@ The keys, as S3 holds them (``aws s3 cp clip.mp4 s3://BUCKET/inbox/OWNER/ --meta
 ``icon-everything``       ``true``: all of each icon region goes, without looking for icons
 ``upscale``               ``2``
 ``upscale-quality``       ``auto`` (default), ``fast``, ``normal`` or ``premium``
+``upscale-model``         name of a network that the operator has registered, in the quality's place
 ``bitrate-mbps``          1-100, default 10
 ``template``              ID of a template for the erase
 ``name``, ``user-data``   as in ``POST /v1/jobs``
@@ -36,7 +37,7 @@ from domain.job import JobRequest
 
 _OF_CAPTIONS = ("region", "band", "keep", "everything")
 _OF_ICONS = ("icon-kinds", "icon-region", "icon-keep", "icon-everything")
-_OF_UPSCALE = ("upscale-quality", "bitrate-mbps")
+_OF_UPSCALE = ("upscale-quality", "upscale-model", "bitrate-mbps")
 #: Every key that is read.
 METADATA_KEYS = (
     *("erase", "quality", *_OF_CAPTIONS, *_OF_ICONS),
@@ -125,8 +126,7 @@ def _upscale(given: Mapping[str, str]) -> dict[str, Any] | None:
     settings: dict[str, Any] = {"factor": _number(given["upscale"], "upscale")}
     if "bitrate-mbps" in given:
         settings["bitrate_mbps"] = _number(given["bitrate-mbps"], "bitrate-mbps")
-    if "upscale-quality" in given:
-        settings["quality"] = given["upscale-quality"]
+    settings |= {name: given[f"upscale-{name}"] for name in ("quality", "model") if f"upscale-{name}" in given}
     return settings
 
 

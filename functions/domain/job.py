@@ -25,6 +25,7 @@ DEFAULT_BITRATE_MBPS = 10
 MAX_NAME_LENGTH = 100
 MAX_USER_DATA_BYTES = 1024
 MAX_CALLBACK_URL_LENGTH = 2048
+MODEL_NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 
 
 class JobStatus(StrEnum):
@@ -179,11 +180,22 @@ class UpscaleQuality(StrEnum):
 
 
 class UpscaleSettings(Strict):
-    """How to enlarge the picture. ``bitrate_mbps`` is the video bitrate of the output in Mbit/s."""
+    """How to enlarge the picture. ``bitrate_mbps`` is the video bitrate of the output in Mbit/s.
+
+    ``model`` names a network that the service's operator has registered, in the place of one of its own qualities.
+    """
 
     factor: Literal[2] = 2
     quality: UpscaleQuality = UpscaleQuality.AUTO
+    model: Annotated[str, Field(pattern=MODEL_NAME_PATTERN)] | None = None
     bitrate_mbps: Annotated[int, Field(ge=1, le=100, strict=True)] = DEFAULT_BITRATE_MBPS
+
+    @field_validator("model")
+    @classmethod
+    def _one_or_the_other(cls, model: str | None, info: ValidationInfo) -> str | None:
+        if model is not None and info.data.get("quality") is not UpscaleQuality.AUTO:
+            raise ValueError("give either a quality or a model")
+        return model
 
 
 UploadId = Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$")]

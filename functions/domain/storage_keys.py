@@ -9,6 +9,8 @@ from domain.errors import InvalidRequestError
 
 INBOX_PREFIX = "inbox/"
 UPLOAD_PREFIX = "uploads/"
+MODEL_PREFIX = "models/"
+MODEL_SUFFIX = ".onnx"
 
 
 def upload(owner: str, upload_id: str, file_name: str) -> str:
@@ -41,6 +43,11 @@ def inbox_owner(key: str) -> str:
 def icon(owner: str, icon_id: str) -> str:
     """Return the key of the picture of an icon in the library, whatever it is."""
     return f"icons/{owner}/{icon_id}"
+
+
+def model(name: str) -> str:
+    """Return the key of a network that the service's operator has put there."""
+    return f"{MODEL_PREFIX}{name}{MODEL_SUFFIX}"
 
 
 def usage_export(export_id: str) -> str:

@@ -28,6 +28,7 @@ class WorkOrder(Strict):
     """One job as the worker sees it. ``job_id`` is None on a laptop, where the work folder holds one job.
 
     ``icon_library`` holds the job's owner's icons of the kinds to be removed; empty where no icons are.
+    ``upscale_model`` is the network that ``upscale.model`` names, an ONNX file found as the source is.
     """
 
     version: Literal[1] = 1
@@ -38,6 +39,7 @@ class WorkOrder(Strict):
     upscale: UpscaleSettings | None = None
     preview: bool = False
     icon_library: tuple[LibraryIcon, ...] = ()
+    upscale_model: ObjectRef | None = None
 
 
 class Segment(Strict):

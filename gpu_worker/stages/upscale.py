@@ -36,7 +36,9 @@ def upscale_segment(job: StageJob, index: int) -> None:
     if job.is_done(Stage.UPSCALE, index):
         return
     assert job.order.upscale is not None
-    upscaler = open_upscaler(job.upscaler_name, job.device)
+    own = job.order.upscale_model
+    name = job.upscaler_name if own is None else str(job.workspace.source(own))
+    upscaler = open_upscaler(name, job.device)
     detection, segment = job.detection(), job.segment(index)
     path = job.workspace.source(job.order.source)
     facts = probe_video(path)

@@ -10,21 +10,28 @@ import describe_work
 from domain.estimate import EstimateRates, EstimateRequest, estimate
 from domain.job import Quality
 
-RATES = EstimateRates(erase=20, erase_premium=5, upscale=10, price_per_hour=3.6, currency="EUR")
+RATES = EstimateRates(
+    erase=20, erase_premium=5, upscale=10, upscale_normal=4, upscale_premium=2, price_per_hour=3.6, currency="EUR"
+)
 HD = {"duration_seconds": 100, "width": 1000, "height": 1000, "frame_rate": 10}  # 1000 megapixels
 
 
-def test_models_tell_what_they_take(call, recorded):
+def test_models_tell_what_they_take(deployment, call, recorded):
     event = recorded("describe_work")
     event["requestContext"]["http"] |= {"method": "GET", "path": "/v1/models"}
     event["rawPath"] = "/v1/models"
     del event["body"]
+    for key in ("models/anime-2x.onnx", "models/README.md", "models/Not A Name.onnx", "models/folder/x.onnx"):
+        deployment.put(key)
     models = call(describe_work, event).body["models"]
     assert {model["quality"] for model in models if model["function"] == "erase"} == set(Quality)
     assert {model["rpc_model_id"] for model in models} == {"", "algo-video-detext-new", None}
-    (double,) = [model for model in models if model["function"] == "upscale"]
-    assert "mkv" in double["containers"]
-    assert double["picture"] == {"min_side": 360, "max_long_side": 1920, "max_short_side": 1080}
+    doublers = [model for model in models if model["function"] == "upscale"]
+    assert [model["quality"] for model in doublers] == ["fast", "normal", "premium", None]
+    assert [model["model"] for model in doublers] == [None, None, None, "anime-2x"]
+    for double in doublers:
+        assert "mkv" in double["containers"]
+        assert double["picture"] == {"min_side": 360, "max_long_side": 1920, "max_short_side": 1080}
 
 
 @pytest.mark.parametrize(
@@ -32,7 +39,11 @@ def test_models_tell_what_they_take(call, recorded):
     [
         ({"erase": {}}, 50, 0.05),
         ({"erase": {"quality": "premium"}}, 200, 0.2),
+        ({"erase": {"icons": {}}}, 50, 0.05),
         ({"upscale": {}}, 100, 0.1),
+        ({"upscale": {"quality": "fast"}}, 100, 0.1),
+        ({"upscale": {"quality": "normal"}}, 250, 0.25),
+        ({"upscale": {"quality": "premium"}}, 500, 0.5),
         ({"erase": {}, "upscale": {}}, 150, 0.15),
     ],
 )

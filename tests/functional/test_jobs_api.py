@@ -46,7 +46,12 @@ def test_a_job_is_recorded_and_its_execution_bears_its_id(deployment, call, reco
     job_id = answer.body["job_id"]
     assert answer.headers["Location"] == f"/v1/jobs/{job_id}"
     assert answer.body["status"] == "QUEUED"
-    assert answer.body["request"]["upscale"] == {"factor": 2, "quality": "auto", "bitrate_mbps": 12}
+    assert answer.body["request"]["upscale"] == {
+        "factor": 2,
+        "quality": "auto",
+        "model": None,
+        "bitrate_mbps": 12,
+    }
     (execution,) = deployment.executions()
     assert execution["name"] == job_id
     described = deployment.states.describe_execution(executionArn=execution["executionArn"])

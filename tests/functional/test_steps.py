@@ -18,6 +18,7 @@ import record_result
 from adapters.service import current_service
 from domain.errors import (
     InvalidTransitionError,
+    ModelNotFoundError,
     NoVideoStreamError,
     SourceNotFoundError,
     UnreadableVideoError,
@@ -119,6 +120,17 @@ def test_the_work_order_holds_the_owner_s_icons_of_the_wanted_kinds(  # noqa: PL
     order = read(deployment, JobKeys(JOB_ID).work_order, WorkOrder)
     assert [icon.name for icon in order.icon_library] == names
     assert order.icon_library == tuple(icon for icon in icons if icon.name in names)
+
+
+def test_the_work_order_names_the_registered_network_that_is_there_now(deployment, recorded, queued, tmp_path):
+    queued(make_video(tmp_path / "a.mp4").read_bytes(), upscale={"model": "own"})
+    with pytest.raises(ModelNotFoundError):
+        probe_source.handler(recorded("probe_source"), deployment.context)
+    deployment.put("models/own.onnx")
+    version = deployment.put("models/own.onnx", b"a newer one")
+    probe_source.handler(recorded("probe_source"), deployment.context)
+    model = read(deployment, JobKeys(JOB_ID).work_order, WorkOrder).upscale_model
+    assert (model.uri, model.version_id) == (f"s3://{deployment.bucket}/models/own.onnx", version)
 
 
 def test_a_picture_outlives_its_icon_for_the_jobs_that_began_with_it(deployment):
