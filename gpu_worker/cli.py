@@ -20,11 +20,14 @@ from typing import NoReturn
 from pydantic import ValidationError
 
 from domain.errors import InvalidRequestError, SmartEraseError
+from domain.icon import IconMediaType
 from domain.job import (
     DEFAULT_BITRATE_MBPS,
     CaptionBand,
     CaptionErasure,
     EraseSettings,
+    IconErasure,
+    IconKind,
     JobError,
     ObjectRef,
     Quality,
@@ -34,7 +37,7 @@ from domain.job import (
 from domain.progress import StageProgress
 from domain.regions import MAX_REGIONS, Region, TimeRange
 from domain.storage_keys import JobKeys
-from domain.work_order import ResultManifest, WorkOrder
+from domain.work_order import LibraryIcon, ResultManifest, WorkOrder
 from gpu_worker.fill.learned import open_learned_fill
 from gpu_worker.inference.model_store import ModelError, list_models, locate, verified_path
 from gpu_worker.inference.session import Device, available_devices, open_session
@@ -56,6 +59,7 @@ _TERMINATED = 128 + signal.SIGTERM
 _INTERRUPTED = 128 + signal.SIGINT
 
 _S3_URI = re.compile(r"s3://(?P<bucket>[^/]+)/jobs/(?P<job_id>[^/]+)/work_order\.json")
+_ICON_MEDIA_TYPES = {".png": IconMediaType.PNG, ".svg": IconMediaType.SVG}
 _REGION = re.compile(r"(?P<box>[^@]+)(@(?P<start>[\d.]+)-(?P<end>[\d.]+))?")
 
 
@@ -88,7 +92,9 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m gpu_worker", description="Removes captions from video and doubles its size.")
+    parser = _Parser(
+        prog="python -m gpu_worker", description="Removes captions and icons from video and doubles its size."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="one stage of a job, as AWS Batch runs it")
@@ -105,15 +111,17 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         required=True,
         metavar="DIR",
-        help=f"folder for {TIMELINE_NAME} and a picture of each caption; those of an earlier preview are replaced",
+        help=f"folder for {TIMELINE_NAME} and a picture of all that is found; those of an earlier preview are replaced",
     )
     _add_captions(detect)
+    _add_icons(detect)
     _add_device(detect)
     detect.set_defaults(command=_detect)
 
-    erase = commands.add_parser("erase", help="remove the captions of a video")
+    erase = commands.add_parser("erase", help="remove captions and icons of a video")
     _add_files(erase)
     _add_captions(erase)
+    _add_icons(erase)
     erase.add_argument("--quality", choices=[quality.value for quality in Quality], default=Quality.NORMAL.value)
     erase.add_argument(
         "--fill-model",
@@ -152,6 +160,7 @@ def _add_files(command: argparse.ArgumentParser) -> None:
 
 
 def _add_captions(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--captions", action="store_true", help="look for captions: without --icons the default")
     command.add_argument(
         "--region",
         action="append",
@@ -174,6 +183,29 @@ def _add_captions(command: argparse.ArgumentParser) -> None:
         default=[],
         metavar="X,Y,W,H[@START-END]",
         help=f"what is never touched, text or not; at most {MAX_REGIONS}",
+    )
+
+
+def _add_icons(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--icons", action="store_true", help="look for icons; for captions as well with --captions")
+    command.add_argument(
+        "--kind",
+        default=None,
+        metavar="KIND[,KIND]",
+        help=f"whose icons: {', '.join(IconKind)}; default: both",
+    )
+    command.add_argument(
+        "--icon-library",
+        type=Path,
+        metavar="DIR",
+        help="your own icons, as DIR/tv/NAME.png (or .svg) and DIR/internet/NAME.png",
+    )
+    command.add_argument(
+        "--icon-region",
+        action="append",
+        default=[],
+        metavar="X,Y,W,H[@START-END]",
+        help=f"where icons are; at most {MAX_REGIONS}; default: anywhere",
     )
 
 
@@ -225,7 +257,7 @@ def run_in_workspace(workspace: Workspace, stage: Stage, segment: int, device: D
 
 def _detect(options: argparse.Namespace) -> int:
     try:
-        settings = EraseSettings(captions=_captions(options))
+        settings = _settings(options, Quality.NORMAL)
     except ValidationError as error:
         raise InvalidRequestError(_first_problem(error)) from error
     preview = options.preview.resolve()
@@ -234,18 +266,19 @@ def _detect(options: argparse.Namespace) -> int:
     nearest = next(folder for folder in (preview, *preview.parents) if folder.exists())
     if not os.access(nearest, os.W_OK):
         raise InvalidRequestError(f"the folder {nearest} is not writable")
-    order = _order(options.input, settings, None)
+    order = _order(options.input, settings, None, _icon_library(options, settings))
     with tempfile.TemporaryDirectory(prefix="smart-erase-") as folder, ProgressBar(sys.stderr) as bar:
         job = StageJob(LocalWorkspace(Path(folder)), order, bar.show, device=Device(options.device))
-        count = len(write_preview(job, preview).captions)
-    found = f"{count} caption{'s' if count > 1 else ''}" if count else "no caption was found"
-    print(f"{options.preview / TIMELINE_NAME}: {found}")
+        detection = write_preview(job, preview)
+    counts = {"caption": len(detection.captions), "icon": len(detection.icons)}
+    found = " and ".join(f"{count} {what}{'s' if count > 1 else ''}" for what, count in counts.items() if count)
+    print(f"{options.preview / TIMELINE_NAME}: {found or _nothing_found(settings)}")
     return EXIT_DONE
 
 
 def _erase(options: argparse.Namespace) -> int:
     try:
-        settings = EraseSettings(captions=_captions(options), quality=options.quality)
+        settings = _settings(options, Quality(options.quality))
         upscale = UpscaleSettings(bitrate_mbps=options.bitrate_mbps) if options.upscale else None
     except ValidationError as error:
         raise InvalidRequestError(_first_problem(error)) from error
@@ -263,6 +296,51 @@ def _upscale(options: argparse.Namespace) -> int:
     except ValidationError as error:
         raise InvalidRequestError(_first_problem(error)) from error
     return _process(options, None, settings)
+
+
+def _settings(options: argparse.Namespace, quality: Quality) -> EraseSettings:
+    """Return what is to be erased: captions where nothing is named.
+
+    Raises:
+        InvalidRequestError: when an option belongs to something that is not.
+        ValidationError: when a number is out of bounds.
+    """
+    captions = options.captions or not options.icons
+    strays = {
+        "--icons": [("--kind", options.kind), ("--icon-library", options.icon_library)],
+        "--captions": [("--region", options.region), ("--anywhere", options.anywhere)],
+    }
+    strays["--icons"].append(("--icon-region", options.icon_region))
+    for what, given in strays.items():
+        for name, value in given:
+            if value and not (options.icons if what == "--icons" else captions):
+                raise InvalidRequestError(f"{name} belongs to {what}: give that as well")
+    return EraseSettings(
+        captions=_captions(options) if captions else None,
+        icons=_icons(options) if options.icons else None,
+        quality=quality,
+    )
+
+
+def _icons(options: argparse.Namespace) -> IconErasure:
+    kinds = tuple(IconKind)
+    if options.kind is not None:
+        names = options.kind.split(",")
+        if not set(names) <= set(IconKind):
+            raise InvalidRequestError(f"--kind {options.kind}: the kinds are {', '.join(IconKind)}")
+        kinds = tuple(IconKind(name) for name in names)
+    return IconErasure(
+        kinds=kinds,
+        # One of the two says that all of its regions go: without captions it is icons.
+        erase_everything=options.everything and not options.captions,
+        regions=tuple(parse_region(text, "--icon-region") for text in options.icon_region),
+        keep=tuple(parse_region(text, "--keep") for text in options.keep),
+    )
+
+
+def _nothing_found(settings: EraseSettings) -> str:
+    wanted = [what for what, asked in (("caption", settings.captions), ("icon", settings.icons)) if asked is not None]
+    return f"no {' and no '.join(wanted)} was found"
 
 
 def _captions(options: argparse.Namespace) -> CaptionErasure:
@@ -303,7 +381,8 @@ def _process(options: argparse.Namespace, erase: EraseSettings | None, upscale: 
     _check_output(options.input, options.output)
     if options.report is not None and options.report.exists() and not options.report.is_dir():
         raise InvalidRequestError(f"--report {options.report} is a file; name a folder")
-    order = _order(options.input, erase, upscale)
+    library = () if erase is None else _icon_library(options, erase)
+    order = _order(options.input, erase, upscale, library)
     # Beside the output: a video's worth of pieces may not fit where temporary files usually go.
     with (
         tempfile.TemporaryDirectory(prefix=".smart-erase-", dir=options.output.resolve().parent) as folder,
@@ -322,7 +401,7 @@ def _process(options: argparse.Namespace, erase: EraseSettings | None, upscale: 
         manifest = ResultManifest.model_validate_json(workspace.read(workspace.keys.result_manifest))
         report = Report.model_validate_json(workspace.read(manifest.files.report))
         _deliver(workspace, manifest, options.output, options.report)
-    found = " (no caption was found)" if manifest.nothing_found else ""
+    found = f" ({_nothing_found(erase)})" if manifest.nothing_found and erase is not None else ""
     print(f"{options.output}: {manifest.width}x{manifest.height}, {manifest.frame_count} frames{found}")
     if options.report is not None:
         for line in summary_lines(report.erase, report.warnings):
@@ -330,13 +409,44 @@ def _process(options: argparse.Namespace, erase: EraseSettings | None, upscale: 
     return EXIT_DONE
 
 
-def _order(source: Path, erase: EraseSettings | None, upscale: UpscaleSettings | None) -> WorkOrder:
+def _icon_library(options: argparse.Namespace, settings: EraseSettings) -> tuple[LibraryIcon, ...]:
+    """Return the pictures of the library's folders ``tv`` and ``internet``, as far as such icons are to go.
+
+    Raises:
+        InvalidRequestError: when there is neither folder.
+    """
+    folder: Path | None = options.icon_library
+    if folder is None or settings.icons is None:
+        return ()
+    if not any((folder / kind).is_dir() for kind in IconKind):
+        raise InvalidRequestError(f"--icon-library {folder}: there is neither a folder tv nor a folder internet in it")
+    return tuple(
+        LibraryIcon(
+            icon_id=f"{kind}/{path.name}",
+            name=path.stem,
+            kind=kind,
+            picture=ObjectRef(bucket="", key=str(path.resolve())),
+            media_type=_ICON_MEDIA_TYPES[path.suffix.lower()],
+        )
+        for kind in settings.icons.kinds
+        for path in sorted((folder / kind).glob("*"))
+        if path.suffix.lower() in _ICON_MEDIA_TYPES
+    )
+
+
+def _order(
+    source: Path,
+    erase: EraseSettings | None,
+    upscale: UpscaleSettings | None,
+    icon_library: tuple[LibraryIcon, ...] = (),
+) -> WorkOrder:
     return WorkOrder(
         job_id=None,
         source=ObjectRef(bucket="", key=str(source.resolve())),
         source_facts=probe_video(source).to_source_facts(),
         erase=erase,
         upscale=upscale,
+        icon_library=icon_library,
     )
 
 

@@ -56,7 +56,7 @@ def assemble(job: StageJob) -> None:
     job.leave_record(record)
     manifest = ResultManifest(
         files=files,
-        nothing_found=job.order.erase is not None and not detection.captions,
+        nothing_found=job.order.erase is not None and detection.nothing_found,
         width=summary.width,
         height=summary.height,
         duration_seconds=remux.duration_seconds,
@@ -118,7 +118,7 @@ def _publish_captions(job: StageJob, detection: Detection, source: tuple[Path, V
         for name, text in texts.values():
             job.workspace.write(keys.result(name), text.encode())
         files = files.model_copy(update={field: keys.result(name) for field, (name, _) in texts.items()})
-    if detection.captions or job.order.upscale is not None:
+    if not detection.nothing_found or job.order.upscale is not None:
         picture = job.workspace.scratch / "before_after.png"
         before_after.draw(source, video, before_after.moments(detection), picture)
         key = keys.result("before_after.png")

@@ -20,11 +20,15 @@ _TEXT_SCALE = 0.6
 
 
 def moments(detection: Detection) -> list[float]:
-    """Return the seconds to show: the middles of captions spread over the video, without captions its own middle."""
-    captions = detection.captions
-    if not captions:
+    """Return the seconds to show: the middles of what was found, spread over the video; of nothing its own middle."""
+    middles = [middle_seconds(caption) for caption in detection.captions]
+    for icon in detection.icons:
+        places = [icon.places[position] for position in spread(len(icon.places), _PAIRS)]
+        middles += [detection.about_seconds((place.start_frame + place.end_frame) / 2) for place in places]
+    if not middles:
         return [detection.duration_seconds / 2]
-    return sorted({middle_seconds(captions[position]) for position in spread(len(captions), _PAIRS)})
+    middles = sorted(set(middles))
+    return [middles[position] for position in spread(len(middles), _PAIRS)]
 
 
 def draw(source: tuple[Path, VideoFacts], result: Path, seconds: Sequence[float], target: Path) -> None:

@@ -126,7 +126,7 @@ def _has_nothing_to_do(
         return not overlays
     # Without an upscale all pieces must be encoded, or none: pieces of two encoders do not join.
     # A damaged source is encoded as well, so that what comes out is sound.
-    return not (detection.captions or detection.icons) and detection.seekable and can_pass_through(*source)
+    return detection.nothing_found and detection.seekable and can_pass_through(*source)
 
 
 def _write_patches(
