@@ -24,6 +24,7 @@ TERMINATION_GRACE_SECONDS = 5.0
 _POLL_SECONDS = 0.1
 #: What Batch says of a container that ended by itself, whatever its exit code.
 _ENDED_REASON = "Essential container in task exited"
+_TIMED_OUT_REASON = "Job attempt duration exceeded timeout"
 
 
 class Worker(Protocol):
@@ -99,7 +100,8 @@ class BatchJobs:
         attempts = int(strategy.get("attempts", 1))
         for attempt in range(1, attempts + 1):
             reason = self._run_once(job)
-            if job.exit_code == 0 or job.stop or attempt == attempts:
+            # Batch asks its rules only of attempts that ended by themselves.
+            if job.exit_code == 0 or job.stop or attempt == attempts or reason == _TIMED_OUT_REASON:
                 break
             if action_after(strategy.get("evaluateOnExit", []), job.exit_code, reason) == "EXIT":
                 break
@@ -142,13 +144,15 @@ def _wait_for_end(job: Job, process: ManagedProcess, deadline: float | None) -> 
             return job.job_stopped_reason or "Job terminated"
         if deadline is not None and time.monotonic() > deadline:
             process.terminate(TERMINATION_GRACE_SECONDS)
-            return "Job attempt duration exceeded timeout"
+            return _TIMED_OUT_REASON
     return _ENDED_REASON
 
 
-def action_after(rules: Sequence[Mapping[str, Any]], exit_code: int | None, reason: str) -> str:
+def action_after(
+    rules: Sequence[Mapping[str, Any]], exit_code: int | None, reason: str, container_reason: str = ""
+) -> str:
     """Return ``RETRY`` or ``EXIT``: the first rule whose conditions all match decides, without one Batch retries."""
-    facts = {"onExitCode": str(exit_code), "onStatusReason": reason, "onReason": ""}
+    facts = {"onExitCode": str(exit_code), "onStatusReason": reason, "onReason": container_reason}
     for rule in rules:
         conditions = {name: pattern for name, pattern in rule.items() if name in facts}
         if all(fnmatch.fnmatchcase(facts[name], pattern) for name, pattern in conditions.items()):

@@ -14,11 +14,13 @@ from domain.job import JobError
 INTERNAL_ERROR = JobError(code="InternalError", message="the service failed on this job; it is not the file's fault")
 _TIMED_OUT = JobError(code="TimedOut", message="the job took longer than the service allows")
 _STOPPED = JobError(code="Stopped", message="the job was stopped by the service's operator")
+_OUT_OF_MEMORY = JobError(code="OutOfMemory", message="the video needs more memory than the service's machines have")
 _NO_CAPACITY = JobError(code="NoCapacity", message="no machine could be had for the job; try again later")
 
 _TIMEOUT_NAMES = frozenset({"States.Timeout", "States.HeartbeatTimeout", "Sandbox.Timedout", "Execution.TIMED_OUT"})
-# What Batch writes as the reason when it ends a job: for its time, and for waiting in vain.
+# What Batch writes as the reason when it ends a job: for its time, its memory, and for waiting in vain.
 _BATCH_TIMEOUT = "Job attempt duration exceeded timeout"
+_BATCH_OUT_OF_MEMORY = "OutOfMemoryError"
 _BATCH_WAITED_IN_VAIN = ("CAPACITY:", "MISCONFIGURATION:")
 
 
@@ -35,11 +37,21 @@ def job_error(error_name: str, cause: str, left_by_worker: JobError | None) -> J
         return JobError(code=public.code, message=message) if isinstance(message, str) else INTERNAL_ERROR
     if left_by_worker is not None:
         return left_by_worker
-    reason = str(details.get("StatusReason", ""))
-    if error_name in _TIMEOUT_NAMES or reason.startswith(_BATCH_TIMEOUT):
+    if error_name in _TIMEOUT_NAMES:
         return _TIMED_OUT
     if error_name == "Execution.ABORTED":
         return _STOPPED
+    return _of_batch(details)
+
+
+def _of_batch(details: dict[str, Any]) -> JobError:
+    """Return why a Batch job failed that left no error of its own; ``details`` is its description."""
+    container = details.get("Container")
+    if isinstance(container, dict) and str(container.get("Reason", "")).startswith(_BATCH_OUT_OF_MEMORY):
+        return _OUT_OF_MEMORY
+    reason = str(details.get("StatusReason", ""))
+    if reason.startswith(_BATCH_TIMEOUT):
+        return _TIMED_OUT
     if any(mark in reason for mark in _BATCH_WAITED_IN_VAIN):
         return _NO_CAPACITY
     return INTERNAL_ERROR

@@ -333,6 +333,14 @@ def test_a_typed_error_that_the_worker_left_becomes_the_jobs(deployment, recorde
         ("States.TaskFailed", {"StatusReason": "Essential container in task exited"}, "InternalError"),
         ("States.TaskFailed", {"StatusReason": "Job attempt duration exceeded timeout"}, "TimedOut"),
         ("States.TaskFailed", {"StatusReason": "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY"}, "NoCapacity"),
+        (
+            "States.TaskFailed",
+            {
+                "StatusReason": "Essential container in task exited",
+                "Container": {"ExitCode": 137, "Reason": "OutOfMemoryError: Container killed due to memory usage"},
+            },
+            "OutOfMemory",
+        ),
         ("States.Timeout", "", "TimedOut"),
         ("Execution.TIMED_OUT", "", "TimedOut"),
         ("Execution.ABORTED", "", "Stopped"),

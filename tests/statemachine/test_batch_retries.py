@@ -10,18 +10,28 @@ HOST_TAKEN = "Host EC2 (instance i-0123456789abcdef0) terminated."
 ENDED = "Essential container in task exited"
 
 
+OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
+
+
 @pytest.mark.parametrize(
-    ("exit_code", "reason", "action"),
-    [(137, HOST_TAKEN, "RETRY"), (None, HOST_TAKEN, "RETRY"), (2, ENDED, "EXIT"), (1, ENDED, "EXIT")],
+    ("exit_code", "reason", "container_reason", "action"),
+    [
+        (137, HOST_TAKEN, "", "RETRY"),
+        (None, HOST_TAKEN, "", "RETRY"),
+        (137, ENDED, "", "RETRY"),
+        (137, ENDED, OUT_OF_MEMORY, "EXIT"),
+        (2, ENDED, "", "EXIT"),
+        (1, ENDED, "", "EXIT"),
+    ],
 )
-def test_only_a_host_that_was_taken_away_is_worth_another_attempt(exit_code, reason, action):
+def test_only_what_came_from_outside_is_worth_another_attempt(exit_code, reason, container_reason, action):
     template = Template(REPOSITORY / "template.yaml", "smart-erase", {})
     (definition,) = template.resources("AWS::Batch::JobDefinition")
     rules = [
         {name[0].lower() + name[1:]: value for name, value in rule.items()}
         for rule in definition.properties["RetryStrategy"]["EvaluateOnExit"]
     ]
-    assert action_after(rules, exit_code, reason) == action
+    assert action_after(rules, exit_code, reason, container_reason) == action
 
 
 def test_without_a_matching_rule_batch_retries():

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.statemachine.conftest import Engine, served, wait_until_gone
 
 
@@ -91,6 +93,21 @@ def test_a_crash_is_not_tried_again(engine: Engine) -> None:
     records = engine.records("detect-exit1")
     assert workers(records) == ["worker-detect-0-attempt1"]
     assert json.loads(failures(records)[0]["Cause"])["Attempts"][0]["Container"]["ExitCode"] == 1
+
+
+@pytest.mark.parametrize("stage", ["detect", "erase", "upscale", "assemble"])
+def test_a_worker_that_is_killed_twice_is_started_a_third_time(engine: Engine, stage: str) -> None:
+    job_id = f"{stage}-killed2"
+    assert engine.run(job_id)["status"] == "SUCCEEDED"
+    attempts = [name for name in workers(engine.records(job_id)) if name.startswith(f"worker-{stage}-0")]
+    assert attempts == [f"worker-{stage}-0-attempt{number}" for number in (1, 2, 3)]
+
+
+def test_a_worker_that_is_killed_each_time_fails_its_job(engine: Engine) -> None:
+    assert engine.run("detect-killed9")["status"] == "FAILED"
+    records = engine.records("detect-killed9")
+    assert len(workers(records)) == 4
+    assert json.loads(failures(records)[0]["Cause"])["Container"]["ExitCode"] == 137
 
 
 def test_a_call_that_the_service_failed_is_tried_again(engine: Engine) -> None:

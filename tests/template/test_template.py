@@ -169,10 +169,11 @@ def test_every_star_is_explained(template_text):
             assert re.search(r"#.*(\*|hence)", above), f"line {number + 1}: {line}"
 
 
-def test_only_a_lost_host_is_worth_another_attempt(resources):
+def test_only_what_came_from_outside_is_worth_another_attempt(resources):
     rules = resources["WorkerJobDefinition"]["Properties"]["RetryStrategy"]["EvaluateOnExit"]
     assert len(rules) <= 5  # what Batch takes
-    assert [rule for rule in rules if rule["Action"] == "RETRY"] == [{"OnStatusReason": "Host EC2*", "Action": "RETRY"}]
+    retried = [rule for rule in rules if rule["Action"] == "RETRY"]
+    assert retried == [{"OnStatusReason": "Host EC2*", "Action": "RETRY"}, {"OnExitCode": "137", "Action": "RETRY"}]
     assert rules[-1] == {"OnReason": "*", "Action": "EXIT"}
 
 

@@ -30,6 +30,8 @@ s3.put_object(
 wanted = behaviour.get(arguments.stage, "")
 if wanted.startswith("exit") and arguments.segment == int(behaviour.get("segment", 0)):
     sys.exit(int(wanted.removeprefix("exit")))
+if wanted.startswith("killed") and int(os.environ["AWS_BATCH_JOB_ATTEMPT"]) <= int(wanted.removeprefix("killed")):
+    os.kill(os.getpid(), signal.SIGKILL)
 if wanted == "wait":
     time.sleep(600)
 if wanted == "hang":
