@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -11,14 +12,18 @@ import sys
 import threading
 import time
 import types
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local.client import ApiClient, ApiError
 from local.one_job import JobFailedError, Wishes, take_through
 from local.ports import PortTakenError
 from local.processes import REPOSITORY
 from local.template import TemplateError
+
+if TYPE_CHECKING:
+    from local.installation import Installation
 
 _EXIT_DONE = 0
 _EXIT_CRASH = 1
@@ -80,7 +85,17 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--out", default="", help="folder for the result (default: out)")
     run.add_argument("--data", type=Path, help="folder for logs and objects")
     _add_keys(commands.add_parser("keys", help="make, list and revoke access keys"))
+    callbacks = commands.add_parser("callbacks", help="send again what nobody took")
+    redrive = callbacks.add_subparsers(dest="action", required=True).add_parser(
+        "redrive", help="hand undelivered callbacks back to their queue"
+    )
+    _add_installation(redrive)
     return parser
+
+
+def _add_installation(action: argparse.ArgumentParser) -> None:
+    action.add_argument("--stack", help="a stack on AWS, instead of the service that runs on this machine")
+    action.add_argument("--data", type=Path, help="folder of the service that is meant, if several run")
 
 
 def _add_keys(keys: argparse.ArgumentParser) -> None:
@@ -99,8 +114,7 @@ def _add_keys(keys: argparse.ArgumentParser) -> None:
     revoke = actions.add_parser("revoke", help="end a key at once and for good")
     revoke.add_argument("key_id")
     for action in (create, listing, revoke):
-        action.add_argument("--stack", help="a stack on AWS, instead of the service that runs on this machine")
-        action.add_argument("--data", type=Path, help="folder of the service that is meant, if several run")
+        _add_installation(action)
 
 
 def _serve(options: argparse.Namespace) -> None:
@@ -146,9 +160,9 @@ def _keys(options: argparse.Namespace) -> None:
     from domain.errors import InvalidRequestError  # noqa: PLC0415
     from local import keys as access_keys  # noqa: PLC0415
 
-    folders = [options.data] if options.data else sorted(_DATA.glob("serve-*"))
     try:
-        keys = access_keys.of_stack(options.stack) if options.stack else access_keys.of_local_service(folders)
+        with _installation(options) as service:
+            keys = access_keys.of(service)
         if options.action == "create":
             given = {name: getattr(options, name) for name in _QUOTAS if getattr(options, name) is not None}
             print(access_keys.create(keys, options.owner, options.scope or _SCOPES, given, options.expires_days))
@@ -158,10 +172,28 @@ def _keys(options: argparse.Namespace) -> None:
         else:
             keys.revoke(options.key_id)
             print(f"revoked {options.key_id}")
-    except (access_keys.NoServiceError, InvalidRequestError) as error:
+    except InvalidRequestError as error:
         raise UsageError(str(error)) from error
     except ValueError as error:
         raise UsageError(_first_line(error)) from error
+
+
+def _callbacks(options: argparse.Namespace) -> None:
+    from local import callbacks  # noqa: PLC0415 - as above
+
+    with _installation(options) as service:
+        print(f"{callbacks.redrive(service)} callbacks are told again")
+
+
+@contextlib.contextmanager
+def _installation(options: argparse.Namespace) -> Iterator[Installation]:
+    from local import installation  # noqa: PLC0415 - as above
+
+    folders = [options.data] if options.data else sorted(_DATA.glob("serve-*"))
+    try:
+        yield installation.of_stack(options.stack) if options.stack else installation.of_local_service(folders)
+    except installation.NoServiceError as error:
+        raise UsageError(str(error)) from error
 
 
 def _first_line(error: ValueError) -> str:
@@ -286,4 +318,4 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
-_COMMANDS = {"serve": _serve, "run": _run, "keys": _keys}
+_COMMANDS = {"serve": _serve, "run": _run, "keys": _keys, "callbacks": _callbacks}

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
-
-import boto3
 
 from adapters.access_keys import AccessKeys
 from adapters.secret_box import SecretBox
 from domain.access import AccessKey, Quota, Scope
-from local.stack import LocalAws
-
-
-class NoServiceError(Exception):
-    """Raised when there is no service, or no stack, whose keys could be managed; the message is one line."""
+from local.installation import Installation
 
 
 @dataclass(frozen=True)
@@ -34,43 +26,14 @@ class KeyStore:
         return AccessKeys(new_client("dynamodb"), self.table, box, lambda: datetime.now(UTC))
 
 
-def of_local_service(folders: list[Path]) -> AccessKeys:
-    """Return the keys of the service that runs with one of these data folders.
+def of(service: Installation) -> AccessKeys:
+    """Return the keys of a service.
 
     Raises:
-        NoServiceError: none of them belongs to a running service, or more than one.
+        NoServiceError: its stack has no access keys yet.
     """
-    found = [json.loads(path.read_text(encoding="utf-8")) for folder in folders for path in folder.glob("service.json")]
-    running = [facts for facts in found if Path(f"/proc/{facts['pid']}").exists()]
-    if len(running) != 1:
-        raise NoServiceError(
-            "no service is running; start one with: python -m local serve"
-            if not running
-            else "several services are running; name the folder of one with --data"
-        )
-    facts: Mapping[str, str] = running[0]
-    aws = LocalAws(facts["aws_endpoint_url"], facts["aws_access_key_id"], facts["aws_secret_access_key"])
-    return KeyStore(facts["access_keys_table"], facts["secrets_key"]).open(aws.client)
-
-
-def of_stack(stack_name: str) -> AccessKeys:
-    """Return the keys of a stack on AWS, with the credentials and region of the environment or the user's profile.
-
-    Raises:
-        NoServiceError: there is no such stack, or it has no access keys.
-    """
-    cloudformation = boto3.client("cloudformation")
-    try:
-        (stack,) = cloudformation.describe_stacks(StackName=stack_name)["Stacks"]
-    except cloudformation.exceptions.ClientError as error:
-        raise NoServiceError(f"stack {stack_name}: {error.response['Error']['Message']}") from error
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
-    try:
-        store = KeyStore(outputs["AccessKeysTableName"], outputs["SecretsKeyAliasName"])
-    except KeyError as error:
-        raise NoServiceError(f"stack {stack_name} has no output {error.args[0]}; update it first") from error
-    new_client: Callable[..., Any] = boto3.client
-    return store.open(new_client)
+    store = KeyStore(service.output("AccessKeysTableName"), service.output("SecretsKeyAliasName"))
+    return store.open(service.new_client)
 
 
 def create(keys: AccessKeys, owner: str, scopes: list[str], quota: Mapping[str, int], expires_days: int | None) -> str:

@@ -142,8 +142,13 @@ class Service:
                     "aws_access_key_id": self.aws.access_key,
                     "aws_secret_access_key": self.aws.secret_key,
                     "access_key": self.access_key,
-                    "access_keys_table": store.table,
-                    "secrets_key": store.secrets_key,
+                    # As a stack on AWS tells of them.
+                    "outputs": {
+                        "AccessKeysTableName": store.table,
+                        "SecretsKeyAliasName": store.secrets_key,
+                        "CallbackQueueName": template.resource("CallbackQueue").name,
+                        "UndeliveredCallbacksQueueName": template.resource("UndeliveredCallbacksQueue").name,
+                    },
                     "bucket": template.resources("AWS::S3::Bucket")[0].name,
                 }
             ),

@@ -1,5 +1,8 @@
 """A receiver on loopback is told of a job's end by the running service, signed as Standard Webhooks has it."""
 
+import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,7 +12,7 @@ from typing import Any
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from tests.e2e.conftest import RunningService, wait_until
+from tests.e2e.conftest import REPOSITORY, RunningService, wait_until
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -19,6 +22,7 @@ class Receiver(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         self.seen: list[tuple[dict[str, str], bytes]] = []
+        self.refuses_all = False
         super().__init__(("127.0.0.1", 0), _Handler)
 
     @property
@@ -32,7 +36,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.seen.append(({name.lower(): value for name, value in self.headers.items()}, body))
-        self.send_response(503 if len(self.server.seen) == 1 else 204)
+        is_refused = self.server.refuses_all or len(self.server.seen) == 1
+        self.send_response(503 if is_refused else 204)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -72,3 +77,37 @@ def test_the_end_of_a_job_is_told_again_until_it_is_taken(
     log = (service.data / "logs" / "smart-erase-DeliverCallbackFunction.log").read_text()
     assert job["job_id"] in log
     assert SECRET.removeprefix("whsec_") not in log
+
+
+def test_what_nobody_took_is_told_when_it_is_handed_back(
+    service: RunningService, receiver: Receiver, tmp_path: Path
+) -> None:
+    source = tmp_path / "text.mp4"
+    source.write_text("This is not a video.")
+    receiver.refuses_all = True
+    job = service.process(source, erase={"captions": {}}, callback={"url": receiver.url, "secret": SECRET})
+    assert wait_until(lambda: receiver.seen)
+    sqs = service.aws("sqs")
+    waiting, dead = (
+        sqs.get_queue_url(QueueName=service.facts["outputs"][name])["QueueUrl"]
+        for name in ("CallbackQueueName", "UndeliveredCallbacksQueueName")
+    )
+    # The day in which it is tried passes, and SQS moves the event to the other queue.
+    sqs.purge_queue(QueueUrl=waiting)
+    sqs.send_message(QueueUrl=dead, MessageBody=json.dumps({"detail": {"job_id": job["job_id"]}}))
+    receiver.refuses_all = False
+    told = len(receiver.seen)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "local", "callbacks", "redrive", "--data", str(service.data)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout == "1 callbacks are told again\n"
+    assert wait_until(lambda: len(receiver.seen) > told)
+    ended = service.wait_for(job["job_id"], lambda job: job["deliveries"][-1]["status"] == 204)
+    assert [delivery["status"] for delivery in ended["deliveries"]] == [503] * told + [204]
+    assert "Messages" not in sqs.receive_message(QueueUrl=dead)

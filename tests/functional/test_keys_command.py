@@ -10,7 +10,7 @@ import pytest
 
 from adapters.service import current_service
 from domain.access import Scope
-from local import keys
+from local import installation, keys
 from local.cli import main
 
 
@@ -84,5 +84,5 @@ def test_without_a_stack_or_a_service_there_are_no_keys(deployment, capsys, tmp_
 def test_a_stack_without_the_outputs_is_told_to_be_updated(deployment):
     document = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
     boto3.client("cloudformation").create_stack(StackName="old", TemplateBody=json.dumps(document))
-    with pytest.raises(keys.NoServiceError, match="update it first"):
-        keys.of_stack("old")
+    with pytest.raises(installation.NoServiceError, match="update it first"):
+        keys.of(installation.of_stack("old"))
