@@ -18,7 +18,6 @@ from gpu_worker.fill.second_look import Redone
 from gpu_worker.icons.finder import IconFinder
 from gpu_worker.inference.session import Device
 from gpu_worker.stages.icon_scope import icon_areas
-from gpu_worker.upscaling.upscaler import AUTOMATIC
 from gpu_worker.video.frame import Frame
 from gpu_worker.video.source import VideoFacts
 from gpu_worker.workspace import Workspace
@@ -82,6 +81,7 @@ def open_icon_finder(facts: VideoFacts, settings: IconErasure, again: Callable[[
 class StageJob:
     """Everything that a stage is given.
 
+    ``upscaler_name`` is what doubles: a name, a path that ends in .onnx, or empty: the order's quality decides.
     ``fill_model`` is the network that Premium repaints with: a name, a path that ends in .onnx, or empty for the
     catalogue's best, if it lists any.
     """
@@ -90,7 +90,7 @@ class StageJob:
     order: WorkOrder
     report_progress: Callable[[StageProgress], None]
     device: Device = Device.CPU
-    upscaler_name: str = AUTOMATIC
+    upscaler_name: str = ""
     fill_model: str = ""
     open_finder: FinderFactory = open_caption_finder
     open_icon_finder: IconFinderFactory = open_icon_finder

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from domain.errors import InvalidRequestError
 from gpu_worker.inference.model_store import find_model, list_models
-from gpu_worker.inference.session import Device, open_file, open_session
+from gpu_worker.inference.session import Device, Session, core_count, open_file, open_session
 from gpu_worker.upscaling.lanczos import LanczosUpscaler
 from gpu_worker.upscaling.network import NetworkFacts, NetworkUpscaler
 from gpu_worker.upscaling.network_check import check_network
 from gpu_worker.video.frame import Planes
 
-#: The best that the device runs in a bearable time.
+#: The best that the device runs in a bearable time: of these tiers the first that the catalogue lists.
 AUTOMATIC = "auto"
-_AUTOMATIC = {Device.CPU: "fast", Device.CUDA: "fast"}
+_AUTOMATIC = {Device.CPU: ("fast",), Device.CUDA: ("premium", "normal", "fast")}
+#: More would need more memory than they gain: a layer of one tile has up to 128 MB.
+_MOST_ABREAST = 4
 _TASK = "upscaling"
 _PREFIX = "upscale-"
 _FILE_SUFFIX = ".onnx"
@@ -49,6 +52,25 @@ class Upscaler(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network that doubles luma, opened; ``name`` as it stands in the result."""
+
+    name: str
+    session: Session
+    facts: NetworkFacts
+
+
+def pictures_abreast(device: Device) -> int:
+    """Return how many pictures are best worked on at once.
+
+    Threads that share one picture wait for each other at the end of each layer, and again when the decoder or the
+    encoder takes a core from one of them: on a CPU, one thread a picture gets more done. On a GPU, one picture is
+    brought there or fetched while the other is worked on.
+    """
+    return 2 if device is Device.CUDA else min(core_count(), _MOST_ABREAST)
+
+
 def upscaler_names() -> tuple[str, ...]:
     """Return the names that can be asked for, without a user's own files."""
     tiers = [card.name.removeprefix(_PREFIX) for card in list_models() if card.task == _TASK]
@@ -62,13 +84,24 @@ def open_upscaler(name: str, device: Device = Device.CPU) -> Upscaler:
         InvalidRequestError: when there is none of that name, or the file holds no network that doubles luma.
         ModelError: when an installed network cannot be opened.
     """
-    if name.endswith(_FILE_SUFFIX):
-        session = open_file(Path(name), device)
-        return NetworkUpscaler(Path(name).name, session.run, check_network(session))
-    if name == AUTOMATIC:
-        name = _AUTOMATIC[device]
     if name == LanczosUpscaler.name:
         return LanczosUpscaler()
+    network = open_network(name, device, threads=max(1, core_count() // pictures_abreast(device)))
+    return NetworkUpscaler(network.name, network.session.run, network.facts)
+
+
+def open_network(name: str, device: Device = Device.CPU, threads: int | None = None) -> Network:
+    """Return the network behind the upscaler called ``name``; ``threads`` for one picture, by default all cores.
+
+    Raises:
+        InvalidRequestError: when there is none of that name, or the file holds no network that doubles luma.
+        ModelError: when an installed network cannot be opened.
+    """
+    if name.endswith(_FILE_SUFFIX):
+        session = open_file(Path(name), device, threads)
+        return Network(Path(name).name, session, check_network(session))
+    if name == AUTOMATIC:
+        name = next(tier for tier in _AUTOMATIC[device] if tier in upscaler_names())
     if name not in upscaler_names():
         known = ", ".join(upscaler_names())
         raise InvalidRequestError(
@@ -76,4 +109,4 @@ def open_upscaler(name: str, device: Device = Device.CPU) -> Upscaler:
         )
     card = find_model(_PREFIX + name)
     facts = NetworkFacts(size_multiple=int(card.facts["size_multiple"]), reach=int(card.facts["reach"]))
-    return NetworkUpscaler(name, open_session(card.name, device).run, facts)
+    return Network(name, open_session(card.name, device, threads), facts)

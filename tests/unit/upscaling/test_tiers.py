@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from domain.errors import InvalidRequestError
 from gpu_worker.inference.model_store import list_models
-from gpu_worker.inference.session import open_session
+from gpu_worker.inference.session import Device, DeviceUnavailableError, available_devices, open_session
 from gpu_worker.training.doubling.benchmark import benchmark_pair, psnr
 from gpu_worker.training.resize import resize_bicubic
 from gpu_worker.upscaling.network_check import check_network
@@ -29,6 +30,18 @@ def test_the_facts_of_the_catalogue_are_those_of_the_network(card):
 def test_every_tier_can_be_asked_for():
     assert {card.name for card in _TIERS} == {f"upscale-{name}" for name in set(upscaler_names()) - {"auto", "lanczos"}}
     assert open_upscaler(AUTOMATIC).name in upscaler_names()
+
+
+def test_a_tier_that_is_not_installed_is_refused_with_those_that_are():
+    with pytest.raises(InvalidRequestError, match="there is no upscaler called grand; there are: auto, fast"):
+        open_upscaler("grand")
+
+
+@pytest.mark.skipif(Device.CUDA in available_devices(), reason="this onnxruntime was built with CUDA")
+@pytest.mark.parametrize("name", [AUTOMATIC, "fast"])
+def test_a_gpu_that_is_asked_for_and_not_there_is_no_reason_to_use_the_cpu(name):
+    with pytest.raises(DeviceUnavailableError):
+        open_upscaler(name, Device.CUDA)
 
 
 @pytest.mark.skipif(not _SET5.is_dir(), reason="the benchmark pictures of ../shared are not there")
