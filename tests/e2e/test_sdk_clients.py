@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from alibabacloud_ice20201109 import models as ice_models
 from alibabacloud_ice20201109.client import Client as IceClient
@@ -33,7 +34,7 @@ from darabonba.runtime import RuntimeOptions
 from adapters.jobs_table import JobsTable
 from domain.job import Job, JobRequest
 from local.client import ApiClient, download
-from tests.e2e.clips import draw_clip, video_facts
+from tests.e2e.clips import decoded, draw_clip, draw_pan, logo_box, video_facts
 from tests.e2e.conftest import REPOSITORY, RunningService
 
 # The SDKs' own habits, which filterwarnings = error would make failures.
@@ -178,6 +179,27 @@ def test_captions_are_erased_from_submission_to_download(
     download(done.output_urls[0], tmp_path / "out.mp4")
     width, height, times = video_facts(tmp_path / "out.mp4")
     assert (width, height, len(times)) == (480, 270, 20)
+
+
+def test_a_logo_is_erased_from_submission_to_download(service: RunningService, mine: Clients, tmp_path: Path) -> None:
+    clip, clean = (
+        draw_pan(tmp_path / f"{logo}.mp4", width=480, height=360, frames=40, logo=logo) for logo in ("TV 9", "")
+    )
+    job_id = submitted(
+        mine, uploaded(service, clip)[1], "VideoDelogo", job_params=json.dumps({"LogoModel": "tv,internet"})
+    )
+    done = until(lambda body: body.status in {"Success", "Fail"}, lambda: queried(mine, job_id))
+
+    assert (done.status, done.function_name) == ("Success", "VideoDelogo"), done.result
+    assert json.loads(done.result)["NothingFound"] is False
+    download(done.output_urls[0], tmp_path / "out.mp4")
+    left, top, right, bottom = logo_box(480, 360)
+    before, after, truth = (
+        decoded(path)[:, top:bottom, left:right].astype(float) for path in (clip, tmp_path / "out.mp4", clean)
+    )
+    assert len(after) == 40
+    # Nearer to the picture without a logo than a fifth of the way that the logo was away from it.
+    assert np.abs(after - truth).mean() < np.abs(before - truth).mean() / 5
 
 
 def test_captions_are_extracted_from_submission_to_download(
