@@ -35,6 +35,7 @@ def picture_format(facts: VideoFacts, detection: Detection, scale: int) -> Pictu
         sample_aspect_ratio=facts.sample_aspect_ratio,
         colour=facts.colour,
         field_order=facts.field_order,
+        hdr=facts.hdr,
     )
     return enlarged if scale == 1 else replace(enlarged, field_order="progressive")
 

@@ -16,6 +16,7 @@ from gpu_worker.upscaling.upscaler import Upscaler, open_upscaler, pictures_abre
 from gpu_worker.video.encoders import Preset, RateTarget
 from gpu_worker.video.fields import deinterlace
 from gpu_worker.video.frame import Frame, Planes
+from gpu_worker.video.hdr import hdr_name
 from gpu_worker.video.patches import PatchStream, patched
 from gpu_worker.video.reader import FrameReader
 from gpu_worker.video.source import VideoFacts, probe_video
@@ -53,20 +54,32 @@ def upscale_segment(job: StageJob, index: int) -> None:
         (picture_format(facts, detection, upscaler.scale), target),
         _PIECE_NAME,
     )
-    warnings = ("the video is interlaced and was deinterlaced before it was enlarged",)
     job.leave_record(
         UpscaleRecord(
             stage=Stage.UPSCALE,
             segment=index,
             seconds=progress.seconds,
             frames=count,
-            warnings=() if facts.field_order == "progressive" else warnings,
+            warnings=_warnings(facts),
             piece=piece,
             upscaler=upscaler.name,
             scale=upscaler.scale,
         )
     )
     progress.finish(count)
+
+
+def _warnings(facts: VideoFacts) -> tuple[str, ...]:
+    warnings = []
+    if facts.field_order != "progressive":
+        warnings.append("the video is interlaced and was deinterlaced before it was enlarged")
+    hdr = hdr_name(facts.colour.transfer)
+    if hdr is not None:
+        light = "with the light levels that it names" if facts.hdr is not None else "it names no light levels"
+        warnings.append(f"the video is HDR ({hdr}) and stays so, {light}: a player without HDR shows it pale")
+    if facts.bit_depth > 8:
+        warnings.append("the video has more than 8 bits and is H.264 High 10, which not every player takes")
+    return tuple(warnings)
 
 
 def _upscaler_name(job: StageJob, settings: UpscaleSettings) -> str:

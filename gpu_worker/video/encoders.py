@@ -7,6 +7,7 @@ from functools import cache
 from typing import Literal
 
 from gpu_worker.video.capabilities import encodes
+from gpu_worker.video.hdr import HdrMetadata
 
 EncoderName = Literal["libx264", "h264_nvenc"]
 #: How much work libx264 spends, in its own words.
@@ -55,17 +56,21 @@ def nvenc_works() -> bool:
     return encodes("h264_nvenc")
 
 
-def encoder_options(encoder: EncoderName, target: RateTarget) -> dict[str, str]:
-    """Return the private options of ``encoder`` for ``target``."""
+def encoder_options(encoder: EncoderName, target: RateTarget, hdr: HdrMetadata | None = None) -> dict[str, str]:
+    """Return the private options of ``encoder`` for ``target``; only libx264, which alone has ten bits, is told HDR."""
     rate = target.bits_per_second
     if encoder == "h264_nvenc":
         if rate is None:
             return {"preset": "p5", "rc": "vbr", "cq": str(_CONSTANT_QUALITY), "b": "0"}
         return {"preset": "p5", "rc": "vbr", **_rate_options(rate)}
     options = {"preset": target.preset, **(_SUPERFAST_CHANGES if target.preset == "superfast" else {})}
+    params = () if hdr is None else hdr.x264_params()
     if rate is None:
-        return {**options, "crf": str(_CONSTANT_QUALITY)}
-    return {**options, **_rate_options(rate), "x264-params": f"ratetol={_RATE_TOLERANCE}"}
+        options["crf"] = str(_CONSTANT_QUALITY)
+    else:
+        options |= _rate_options(rate)
+        params = (f"ratetol={_RATE_TOLERANCE}", *params)
+    return options | ({"x264-params": ":".join(params)} if params else {})
 
 
 def _rate_options(bits_per_second: int) -> dict[str, str]:

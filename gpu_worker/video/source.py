@@ -29,6 +29,7 @@ from domain.errors import (
     UnsupportedCodecError,
 )
 from domain.job import SourceFacts
+from gpu_worker.video.hdr import HdrMetadata, hdr_metadata
 
 FieldOrder = Literal["progressive", "top_first", "bottom_first"]
 
@@ -87,6 +88,7 @@ class VideoFacts:
     field_order: FieldOrder
     has_alpha: bool
     audio_codecs: tuple[str, ...]
+    hdr: HdrMetadata | None = None
 
     def to_source_facts(self) -> SourceFacts:
         """Return the part of the facts that a work order carries."""
@@ -182,6 +184,7 @@ def probe_video(path: Path) -> VideoFacts:
             field_order=_field_order(stream, frames),
             has_alpha=any(component.is_alpha for component in first.format.components),
             audio_codecs=tuple(s.codec_context.name for s in container.streams.audio if s.codec_context is not None),
+            hdr=hdr_metadata(first),
         )
 
 

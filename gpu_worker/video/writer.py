@@ -17,6 +17,7 @@ from domain.errors import UnsupportedResolutionError
 from gpu_worker.video.encoders import EncoderName, RateTarget, choose_encoder, encoder_options
 from gpu_worker.video.fields import FieldTagger
 from gpu_worker.video.frame import Plane
+from gpu_worker.video.hdr import HdrMetadata
 from gpu_worker.video.pixels import picture_from_planes, pixel_format
 from gpu_worker.video.source import ColourTags, FieldOrder
 
@@ -36,6 +37,7 @@ class PictureFormat:
     sample_aspect_ratio: Fraction | None
     colour: ColourTags
     field_order: FieldOrder = "progressive"
+    hdr: HdrMetadata | None = None
 
     @property
     def coded_width(self) -> int:
@@ -82,7 +84,7 @@ class PieceWriter:
     def _add_stream(self, target: RateTarget, *, interlaced: bool) -> VideoStream:
         fmt = self._format
         stream = self._container.add_stream(
-            self.encoder, rate=fmt.frame_rate, options=encoder_options(self.encoder, target)
+            self.encoder, rate=fmt.frame_rate, options=encoder_options(self.encoder, target, fmt.hdr)
         )
         assert isinstance(stream, VideoStream)
         codec = stream.codec_context

@@ -86,6 +86,19 @@ def test_colour_tags_and_pixel_shape_are_kept(rendered, run_job) -> None:
     assert facts.pixel_format == "yuv420p10le"
 
 
+def test_hdr_keeps_its_ten_bits_and_the_light_it_was_made_for(rendered, run_job) -> None:
+    light = "mastering-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):cll=1000,400"
+    options = {"preset": "ultrafast", "crf": "10", "x264-params": light}
+    path = rendered(colour=(9, 16, 9, 1), frames=4, shots=(), pixel_format="yuv420p10le", options=options)
+    outcome = run_job(path, upscale=UPSCALE)
+    facts = probe_video(outcome.video)
+    assert facts.hdr is not None
+    assert facts.hdr.mastering == (34000, 16000, 13250, 34500, 7500, 3000, 15635, 16450, 50, 10000000)
+    assert facts.hdr.content_light == (1000, 400)
+    assert facts.bit_depth == 10
+    assert any("HDR (PQ)" in warning for warning in outcome.report.warnings)
+
+
 def test_full_range_stays_full_range(rendered, run_job) -> None:
     path = rendered(pixel_format="yuvj420p", frames=4, shots=())
     outcome = run_job(path, upscale=UpscaleSettings(bitrate_mbps=20))
