@@ -7,10 +7,15 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
+from domain.errors import BudgetUsedUpError
+
 if TYPE_CHECKING:
     from mypy_boto3_batch.client import BatchClient
     from mypy_boto3_stepfunctions.client import SFNClient
 
+_DENIED_EXPRESSLY = "explicit deny"
 _STOP_REASON = "the job was cancelled"
 
 
@@ -24,7 +29,11 @@ class Executions:
         self._job_queue = job_queue
 
     def start(self, job_id: str, *, fetch: bool) -> None:
-        """Start the execution of a job; starting it again changes nothing."""
+        """Start the execution of a job; starting it again changes nothing.
+
+        Raises:
+            BudgetUsedUpError: the stack's budget denies it (``BudgetBreaker`` in ``template.yaml``).
+        """
         try:
             self._states.start_execution(
                 stateMachineArn=self._state_machine_arn,
@@ -34,6 +43,11 @@ class Executions:
         except self._states.exceptions.ExecutionAlreadyExists:
             # The name is the job's ID: it is this job's own execution, perhaps ended by now.
             return
+        except ClientError as error:
+            # Nothing else in the stack denies expressly; a right that is missing reads otherwise.
+            if _DENIED_EXPRESSLY not in error.response["Error"].get("Message", ""):
+                raise
+            raise BudgetUsedUpError("the service admits no jobs: its operator's budget is used up") from error
 
     def status(self, job_id: str) -> str | None:
         """Return what Step Functions says of a job's execution, such as RUNNING; None when it knows none."""

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from aws_lambda_powertools.metrics import MetricUnit
+
+from adapters.observed import metrics
 from domain.callback import EVENT_DETAIL_TYPE, EVENT_SOURCE
 from domain.job import Job
 from domain.usage import function_of
@@ -15,6 +19,21 @@ if TYPE_CHECKING:
 
     from adapters.callbacks import Callbacks
     from adapters.usage_records import UsageRecords
+
+
+def _count(job: Job) -> None:
+    """Put the times of a job into the stack's metrics: how long it waited, how long it was worked on, for how much."""
+    if job.started_at is None or job.finished_at is None:
+        return
+    metrics.add_metric(name="QueueSeconds", unit=MetricUnit.Seconds, value=_seconds(job.created_at, job.started_at))
+    metrics.add_metric(name="WorkSeconds", unit=MetricUnit.Seconds, value=_seconds(job.started_at, job.finished_at))
+    if job.source_facts is not None and job.source_facts.duration_seconds is not None:
+        seconds = float(job.source_facts.duration_seconds)
+        metrics.add_metric(name="VideoSeconds", unit=MetricUnit.Seconds, value=seconds)
+
+
+def _seconds(start: datetime, end: datetime) -> float:
+    return (end - start).total_seconds()
 
 
 class EventNotTakenError(Exception):
@@ -42,6 +61,7 @@ class JobEnd:
             return
         self._tell(job)
         self.usage.record(job)
+        _count(job)
 
     def _tell(self, job: Job) -> None:
         detail: dict[str, Any] = {

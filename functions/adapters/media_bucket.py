@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from domain import storage_keys
 from domain.errors import InvalidRequestError, SourceNotFoundError, UploadNotFoundError
 from domain.job import ObjectRef
+from domain.open_buckets import OpenBuckets
 from domain.progress import StageProgress
 from domain.storage_keys import JobKeys
 
@@ -41,10 +41,10 @@ class ObjectFacts:
 class MediaBucket:
     """Reads and writes in the media bucket; reads heads of objects in the buckets that sources may come from."""
 
-    def __init__(self, client: S3Client, bucket: str, source_buckets: frozenset[str] = frozenset()) -> None:
+    def __init__(self, client: S3Client, bucket: str, sources: OpenBuckets) -> None:
         self._client = client
         self.name = bucket
-        self._source_buckets = source_buckets | {bucket}
+        self._sources = sources.without(bucket)
 
     def head(self, ref: ObjectRef) -> ObjectFacts:
         """Look at one object, pinning the version that is current now.
@@ -84,21 +84,17 @@ class MediaBucket:
             InvalidRequestError: its bucket, or its place in it, is not one that sources may come from.
             SourceNotFoundError: it does not exist.
         """
-        parts = urlsplit(s3_uri, allow_fragments=False)
-        if parts.netloc not in self._source_buckets:
-            allowed = ", ".join(sorted(self._source_buckets))
-            raise InvalidRequestError(
-                f"sources may not come from the bucket {parts.netloc}", field="source.s3_uri", allowed=allowed
-            )
-        # Not parts.path: an object's key may hold a question mark.
-        key = s3_uri.removeprefix(f"s3://{parts.netloc}/")
+        # Not by a parser of URLs: an object's key may hold a question mark.
+        bucket, _, key = s3_uri.removeprefix("s3://").partition("/")
         prefixes = storage_keys.open_to(owner)
-        if parts.netloc == self.name and not key.startswith(prefixes):
-            allowed = ", ".join(map(self.uri, prefixes))
+        is_own = bucket == self.name and key.startswith(prefixes)
+        if not is_own and not self._sources.admits(owner, bucket, key):
             raise InvalidRequestError(
-                f"sources in this bucket lie under {' or '.join(prefixes)}", field="source.s3_uri", allowed=allowed
+                f"sources may not come from there in the bucket {bucket}",
+                field="source.s3_uri",
+                allowed=", ".join((*map(self.uri, prefixes), *self._sources.addresses(owner))),
             )
-        return self.head(ObjectRef(bucket=parts.netloc, key=key))
+        return self.head(ObjectRef(bucket=bucket, key=key))
 
     def uri(self, key: str) -> str:
         """Return the address of a key of this bucket."""

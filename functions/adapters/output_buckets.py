@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from domain import output_location
 from domain.errors import InvalidRequestError, OutputNotWritableError
 from domain.job import ObjectRef, Output
+from domain.open_buckets import OpenBuckets
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -29,26 +30,24 @@ class OutputBuckets:
     The media bucket itself is never one of them: every owner's files lie there.
     """
 
-    def __init__(
-        self, client: S3Client, media_bucket: str, allowed: frozenset[str], part_bytes: int = _PART_BYTES
-    ) -> None:
+    def __init__(self, client: S3Client, media_bucket: str, opened: OpenBuckets, part_bytes: int = _PART_BYTES) -> None:
         self._client = client
         self._media_bucket = media_bucket
-        self._allowed = allowed - {media_bucket}
+        self._opened = opened.without(media_bucket)
         self._transfer = TransferConfig(multipart_threshold=part_bytes, multipart_chunksize=part_bytes)
 
-    def locate(self, output: Output, file_name: str, submitted_at: datetime) -> ObjectRef:
+    def locate(self, output: Output, owner: str, file_name: str, submitted_at: datetime) -> ObjectRef:
         """Return the object that an output's address stands for; ``file_name`` is that of the source.
 
         Raises:
-            InvalidRequestError: the bucket is not open for outputs, or the key is no good.
+            InvalidRequestError: the place is not open for this owner's outputs, or the key is no good.
         """
         found = output_location.locate(output, file_name, submitted_at)
-        if found.bucket not in self._allowed:
+        if not self._opened.admits(owner, found.bucket, found.key):
             raise InvalidRequestError(
-                f"results are not copied to the bucket {found.bucket}",
+                f"results are not copied there in the bucket {found.bucket}",
                 field="output.s3_uri",
-                allowed=", ".join(sorted(self._allowed)) or "no bucket: the service has none for outputs",
+                allowed=", ".join(self._opened.addresses(owner)) or "nowhere: no bucket is open for outputs",
             )
         return found
 

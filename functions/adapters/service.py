@@ -37,6 +37,7 @@ from adapters.templates import Templates
 from adapters.tenant_table import TenantTable
 from adapters.usage_records import UsageRecords
 from adapters.webhook_sender import WebhookSender
+from domain.open_buckets import OpenBuckets
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -105,12 +106,14 @@ class Service:
     @cached_property
     def media(self) -> MediaBucket:
         """The bucket."""
-        return MediaBucket(self.s3, self._settings.media_bucket, self._settings.source_buckets)
+        sources = OpenBuckets(self._settings.source_buckets, self._settings.bucket_grants)
+        return MediaBucket(self.s3, self._settings.media_bucket, sources)
 
     @cached_property
     def outputs(self) -> OutputBuckets:
         """The buckets that results are copied to."""
-        return OutputBuckets(self.s3, self._settings.media_bucket, self._settings.output_buckets)
+        opened = OpenBuckets(self._settings.output_buckets, self._settings.bucket_grants)
+        return OutputBuckets(self.s3, self._settings.media_bucket, opened)
 
     @cached_property
     def links(self) -> LinkSigner:

@@ -74,7 +74,7 @@ class Submission:
             created_at=now,
             callback=self.callbacks.of_request(request, owner),
             source_object=source_object,
-            output_object=self._locate_output(request, source_object, now),
+            output_object=self._locate_output(request, owner, source_object, now),
         )
         if request.upscale is not None and request.upscale.model is not None:
             self.models.find(request.upscale.model)
@@ -156,10 +156,13 @@ class Submission:
         limits.check_size(found.size_bytes)
         return found.ref
 
-    def _locate_output(self, request: JobRequest, source: ObjectRef | None, now: datetime) -> ObjectRef | None:
+    def _locate_output(
+        self, request: JobRequest, owner: str, source: ObjectRef | None, now: datetime
+    ) -> ObjectRef | None:
         if request.output is None:
             return None
-        output = self.outputs.locate(request.output, output_location.source_name(request.source, source), now)
+        name = output_location.source_name(request.source, source)
+        output = self.outputs.locate(request.output, owner, name, now)
         if source is not None and output.uri == source.uri:
             raise InvalidRequestError("the output would replace the source", field="output.s3_uri")
         return output

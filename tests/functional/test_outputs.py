@@ -17,11 +17,13 @@ from adapters.service import current_service
 from domain.callback import ice_body
 from domain.errors import OutputNotWritableError
 from domain.job import JobRequest, JobStatus, ObjectRef, SourceFacts
+from domain.open_buckets import BucketGrant, OpenBuckets
 from domain.storage_keys import JobKeys
 
 UPLOAD_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 SOURCE = f"uploads/default/{UPLOAD_ID}/clip.mov"
 FACTS = SourceFacts(size_bytes=5, container="mp4", video_codec="h264", pixel_format="yuv420p", width=640, height=360)
+OUT = OpenBuckets(frozenset({"out"}))
 RESULT = {"nothing_found": False, "width": 1280, "height": 720, "duration_seconds": 2.0, "frame_count": 50}
 
 
@@ -194,13 +196,13 @@ def test_a_copy_that_s3_refuses_fails_the_job(deployment, submit, finish, record
 def test_only_a_refusal_to_write_is_the_output_s_fault(deployment, status, operation, expected):
     client = Refusing(deployment.s3, status, operation)
     with pytest.raises(expected):
-        OutputBuckets(client, deployment.bucket, frozenset({"out"})).copy("a.mp4", ObjectRef(bucket="out", key="a.mp4"))
+        OutputBuckets(client, deployment.bucket, OUT).copy("a.mp4", ObjectRef(bucket="out", key="a.mp4"))
 
 
 def test_a_large_file_is_copied_in_parts(deployment):
     content = bytes(range(256)) * (11 << 12)
     deployment.put("results/1/video.mp4", content)
-    outputs = OutputBuckets(deployment.s3, deployment.bucket, frozenset({"out"}), part_bytes=5 << 20)
+    outputs = OutputBuckets(deployment.s3, deployment.bucket, OUT, part_bytes=5 << 20)
 
     outputs.copy("results/1/video.mp4", ObjectRef(bucket="out", key="a.mp4"))
 
@@ -228,6 +230,35 @@ def test_an_output_that_may_not_be_written_is_refused_before_anything_starts(dep
     assert answer.body["field"] == "output.s3_uri"
     assert words in answer.body["detail"]
     assert deployment.executions() == []
+
+
+def test_a_bucket_with_grants_is_open_to_those_who_have_one_only(deployment, call, recorded):
+    grants = tuple(map(BucketGrant.parse, ("acme:out/acme/", "other:out/other/", "acme:archive")))
+    deployment.serve(source_buckets=frozenset({"archive"}), bucket_grants=grants)
+    deployment.s3.create_bucket(Bucket="archive")
+    deployment.s3.put_object(Bucket="archive", Key="a.mp4", Body=b"video")
+    body = {
+        "source": {"s3_uri": "s3://archive/a.mp4"},
+        "output": {"s3_uri": "s3://out/acme/{source}.mp4"},
+        "upscale": {},
+    }
+    acme, other = deployment.new_caller("acme"), deployment.new_caller("other")
+
+    assert call(create_job, recorded("create_job"), body, caller=acme).status == 202
+    refused = call(create_job, recorded("create_job"), body, caller=other).body
+    assert (refused["code"], refused["field"]) == ("InvalidRequest", "source.s3_uri")
+    assert "archive/" not in refused["allowed"]
+
+    deployment.put("uploads/other/a.mp4")
+    own = {**body, "source": {"s3_uri": f"s3://{deployment.bucket}/uploads/other/a.mp4"}}
+    refused = call(create_job, recorded("create_job"), own, caller=other).body
+    assert (refused["code"], refused["field"], refused["allowed"]) == (
+        "InvalidRequest",
+        "output.s3_uri",
+        "s3://out/other/",
+    )
+    own["output"] = {"s3_uri": "s3://out/other/{source}.mp4"}
+    assert call(create_job, recorded("create_job"), own, caller=other).status == 202
 
 
 def test_an_address_without_a_key_is_refused(submit):

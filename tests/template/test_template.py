@@ -78,6 +78,7 @@ def test_a_missing_variable_is_an_error_at_once(name):
     complete = dict.fromkeys((field.upper() for field in Settings.model_fields), "x") | {
         "LINK_LIFETIME_SECONDS": "1800",
         "ALLOW_LOOPBACK_CALLBACKS": "false",
+        "BUCKET_GRANTS": "acme:films/acme/,other:films/other/",
         "ESTIMATE_RATES": RATES,
     }
     assert Settings.from_environment(complete)
