@@ -6,9 +6,11 @@ import json
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from adapters.executions import Executions
+from domain.errors import BudgetUsedUpError
 
 MACHINE = "arn:aws:states:eu-central-1:123456789012:stateMachine:process-video"
 EXECUTION = "arn:aws:states:eu-central-1:123456789012:execution:process-video:job-1"
@@ -27,6 +29,21 @@ def services():
         yield Executions(states, batch, MACHINE, QUEUE), states_stub, batch_stub
         states_stub.assert_no_pending_responses()
         batch_stub.assert_no_pending_responses()
+
+
+def test_a_budget_that_is_used_up_is_told_as_what_it_is(services):
+    executions, states, _ = services
+    denied = "not authorized to perform: states:StartExecution with an explicit deny in an identity-based policy"
+    states.add_client_error("start_execution", "AccessDeniedException", denied)
+    with pytest.raises(BudgetUsedUpError):
+        executions.start("job-1", fetch=False)
+
+
+def test_a_right_that_is_missing_is_a_defect(services):
+    executions, states, _ = services
+    states.add_client_error("start_execution", "AccessDeniedException", "no identity-based policy allows the action")
+    with pytest.raises(ClientError):
+        executions.start("job-1", fetch=False)
 
 
 def expect_list(stub, jobs, token=None, next_token=None):
