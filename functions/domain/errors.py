@@ -190,12 +190,6 @@ class BudgetUsedUpError(TooManyRequestsError):
     retry_after_seconds = 3600
 
 
-class BudgetUsedUpError(TooManyRequestsError):
-    """Raised when the budget of the service's operator is used up: no job is admitted until it is raised."""
-
-    retry_after_seconds = 3600
-
-
 class NotFoundError(SmartEraseError):
     """Raised when the caller names something that is not there."""
 
