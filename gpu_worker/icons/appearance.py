@@ -42,13 +42,15 @@ _Planes = NDArray[np.float32]
 class Appearance:
     """What a mark looks like in a rectangle of pieces.
 
-    ``mask`` (h, w) is all that it changes; ``mean`` (3, h, w) how it is seen on the average. ``opacity`` (h, w) 0-1 and
+    ``mask`` (h, w) is all that it changes, ``ink`` what it covers, ``edges`` its lines; ``mean`` (3, h, w) is how it is
+    seen on the average. ``opacity`` (h, w) 0-1 and
     ``colour`` (3, h, w) in levels are there where it is translucent. ``agreement`` is how far its edges agree among the
     pieces, 0-1, ``around`` that of what is beside it; ``shift`` by how many pixels it moves between them.
     """
 
     mask: _Mask
     ink: _Mask
+    edges: _Mask
     mean: _Planes
     agreement: float
     around: float
@@ -78,6 +80,7 @@ def measure(pieces: Sequence[Piece], near: _Mask, shorter_side: int) -> Appearan
     return Appearance(
         mask=mask,
         ink=ink,
+        edges=edges,
         mean=evidence.mean,
         agreement=evidence.agreement_of(edges),
         around=evidence.agreement_of(ring),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from gpu_worker.icons.library import LibraryEntry
 from gpu_worker.icons.overlay import Found
 from gpu_worker.icons.template import Template
 from gpu_worker.video.rect import Rect
@@ -23,13 +24,13 @@ _MAX_CANDIDATES = 12
 class Candidate:
     """A mark to be followed: what it looks like in small, where it was found, and how sure that is, 0-1.
 
-    ``name`` is the library's, where a picture of it says that it is a mark.
+    ``entry`` is the library's that says that it is a mark, None where what moves behind it does.
     """
 
     template: Template
     rects: list[Rect]
     confidence: float
-    name: str | None = None
+    entry: LibraryEntry | None = None
 
 
 @dataclass(slots=True)
@@ -46,8 +47,8 @@ class Candidates:
                 self._finds = [other for other in self._finds if not any(other is one for one in same)]
                 self._finds.append(find)
 
-    def chosen(self) -> list[Candidate]:
-        """Return the marks, surest first."""
+    def chosen(self, known: list[Candidate]) -> list[Candidate]:
+        """Return the marks, surest first; those of ``known`` that nothing else shows come last."""
         candidates: list[Candidate] = []
         for find in sorted(self._finds, key=_worth, reverse=True):
             for candidate in candidates:
@@ -58,7 +59,12 @@ class Candidates:
                     break
             else:
                 candidates.append(Candidate(find.template, [find.rect], find.confidence))
-        return candidates[:_MAX_CANDIDATES]
+        unseen = [
+            mark
+            for mark in known
+            if not any(_lie_on_each_other(mark.rects[0], rect) for other in candidates for rect in other.rects)
+        ]
+        return candidates[: _MAX_CANDIDATES - len(unseen)] + unseen[:_MAX_CANDIDATES]
 
 
 def _worth(find: Found) -> float:

@@ -15,7 +15,9 @@ from domain.regions import Region
 from gpu_worker.icons.candidates import Candidate, Candidates
 from gpu_worker.icons.following import Follower, small_gradients
 from gpu_worker.icons.kind import judged_kind
+from gpu_worker.icons.library import LibraryEntry
 from gpu_worker.icons.overlay import marks_in
+from gpu_worker.icons.recognition import Recognition
 from gpu_worker.icons.sample import Scale, take_sample
 from gpu_worker.icons.tracks import whereabouts
 from gpu_worker.icons.views import Views
@@ -43,6 +45,7 @@ class IconFinder:
         kinds: which icons are wanted.
         again: returns the frames of the video once more, from the first one: the second look.
         areas: where to look; empty for anywhere. In them, less proof is needed.
+        library: marks that are known by their picture.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class IconFinder:
         again: Callable[[], Iterable[Frame]],
         *,
         areas: tuple[Area, ...] = (),
+        library: tuple[LibraryEntry, ...] = (),
     ) -> None:
         self._facts = facts
         self._kinds = kinds
@@ -62,19 +66,23 @@ class IconFinder:
         width, height = self._scale.small
         self._views = Views(height, width)
         self._candidates = Candidates()
+        self._library = tuple(entry for entry in library if entry.kind in kinds)
+        self._recognition = Recognition((height, width), self._library)
 
     def process_frame(self, frame: Frame, seconds: float) -> None:
         """Take the next frame, shown ``seconds`` after the first one."""
         if frame.index % self._step:
             return
-        for stretch in self._views.add(take_sample(frame, seconds, self._scale)):
+        sample = take_sample(frame, seconds, self._scale)
+        self._recognition.add(sample)
+        for stretch in self._views.add(sample):
             self._candidates.add(marks_in(stretch))
 
     def flush(self) -> tuple[IconTrack, ...]:
         """End the first look, take the second, and return the icons, ordered by first frame."""
         for stretch in self._views.flush():
             self._candidates.add(marks_in(stretch))
-        candidates = self._candidates.chosen()
+        candidates = self._candidates.chosen(self._recognition.flush())
         if not candidates:
             return ()
         followers = [
@@ -94,22 +102,28 @@ class IconFinder:
 
     def _track(self, candidate: Candidate, follower: Follower) -> IconTrack | None:
         facts = self._facts
-        found = whereabouts(follower, min(facts.width, facts.height), float(facts.frame_rate))
+        found = whereabouts(
+            follower, min(facts.width, facts.height), float(facts.frame_rate), self._library, candidate.entry
+        )
         if found is None:
             return None
         turns = facts.rotation_degrees // 90
-        kind, kind_confidence = judged_kind(
-            found.behaviour,
-            found.main_place.turned(turns, facts.width, facts.height),
-            (facts.height, facts.width) if turns % 2 else (facts.width, facts.height),
-            is_translucent=any(mark.matte is not None for mark in found.marks),
+        kind, kind_confidence = (
+            (found.entry.kind, 1.0)
+            if found.entry
+            else judged_kind(
+                found.behaviour,
+                found.main_place.turned(turns, facts.width, facts.height),
+                (facts.height, facts.width) if turns % 2 else (facts.width, facts.height),
+                is_translucent=any(mark.matte is not None for mark in found.marks),
+            )
         )
         if kind not in self._kinds:
             return None
         return IconTrack(
             index=0,
             kind=kind,
-            name=candidate.name,
+            name=None if found.entry is None else found.entry.name,
             confidence=min(1.0, (candidate.confidence + found.agreement) / 2),
             kind_confidence=kind_confidence,
             behaviour=found.behaviour,

@@ -52,6 +52,7 @@ class Follower:
     scale: Scale
     step: int
     spots: list[Spot] = field(default_factory=list)
+    frames: int = 0
     _recent: deque[tuple[int, NDArray[np.float32]]] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
@@ -61,6 +62,7 @@ class Follower:
 
     def process_frame(self, frame: Frame, gradients: NDArray[np.float32]) -> None:
         """Take the next frame; ``gradients`` (6, h, w) are its own in small."""
+        self.frames = frame.index + 1
         self._recent.append((frame.index, gradients))
         seen = [self._look(spot, gradients) for spot in self.spots]
         if frame.index % self.step:

@@ -66,17 +66,22 @@ def near_mask(edges: NDArray[np.bool_], rect: Rect, piece: Rect, scale: Scale) -
     return np.asarray(cv2.warpAffine(edges.astype(np.uint8), matrix, size, flags=cv2.INTER_NEAREST), dtype=bool)
 
 
-def piece_rect(rect: Rect, scale: Scale) -> Rect:
-    """Return where a rectangle of small pixels lies in the video, with a margin, on even pixels or the frame's edge."""
-    width, height = scale.full
+def full_rect(rect: Rect, scale: Scale) -> Rect:
+    """Return where a rectangle of small pixels lies in the video."""
     factor = scale.factor
-    margin = max(_MIN_MARGIN, round(_MARGIN_SHARE * min(width, height)))
-    full = Rect(
+    return Rect(
         math.floor(rect.x0 * factor),
         math.floor(rect.y0 * factor),
         math.ceil(rect.x1 * factor),
         math.ceil(rect.y1 * factor),
     )
+
+
+def piece_rect(rect: Rect, scale: Scale) -> Rect:
+    """Return where a rectangle of small pixels lies in the video, with a margin, on even pixels or the frame's edge."""
+    width, height = scale.full
+    margin = max(_MIN_MARGIN, round(_MARGIN_SHARE * min(width, height)))
+    full = full_rect(rect, scale)
     return full.grow(margin, Rect(0, 0, width, height)).aligned(2).meet(Rect(0, 0, width, height))
 
 

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from domain.detection import IconBehaviour, IconPlace, Mark
 from gpu_worker.icons.appearance import Appearance, measure
 from gpu_worker.icons.following import PRESENT_GAIN, Follower, Spot
-from gpu_worker.icons.pieces import near_mask
+from gpu_worker.icons.library import LibraryEntry
+from gpu_worker.icons.pieces import full_rect, near_mask
 from gpu_worker.icons.presence import Stay, stays_of
+from gpu_worker.icons.recognition import known_appearance, named
+from gpu_worker.icons.sample import gradients_of
+from gpu_worker.icons.template import Template
+from gpu_worker.video.halo import codec_halo
 from gpu_worker.video.masks import encode_mask, encode_matte
 from gpu_worker.video.rect import Rect
 
 #: What is laid over is the same in every piece, to the pixel: agreement of its edges, and how far they may move.
 _MIN_AGREEMENT = 0.66
 _MAX_SHIFT_PIXELS = 0.4
+#: ... and more so where what is around it hardly changes either.
+_RESTLESS_AROUND, _CALM_AGREEMENT, _CALM_SHIFT_PIXELS = 0.5, 0.9, 0.1
 #: Pieces without which nothing is proved.
 _MIN_PIECES = 3
+#: An icon is seen for so many seconds altogether, or for most of a shorter video.
+_MIN_SECONDS, _MIN_VIDEO_SHARE = 1.5, 0.5
+#: Places that lie on each other and yet are so many.
+_MIN_CHASE = 3
 #: A look is another one's, elsewhere, if it lies within so many pixels of where it is expected, is this much alike, and
 #: is of the same colour to so many levels.
 _ALIGNED_PIXELS = 4
@@ -33,13 +43,14 @@ _SAME_COLOUR_LEVELS = 20.0
 class Whereabouts:
     """The places of one icon, the marks that stand there, and the figures by which it is judged.
 
-    ``agreement`` is how far its edges agree from frame to frame, 0-1.
+    ``agreement`` is how far its edges agree from frame to frame, 0-1; ``entry`` is the library's that it looks like.
     """
 
     marks: tuple[Mark, ...]
     places: tuple[IconPlace, ...]
     behaviour: IconBehaviour
     agreement: float
+    entry: LibraryEntry | None
 
     @property
     def main_place(self) -> Rect:
@@ -49,15 +60,25 @@ class Whereabouts:
         return Rect(longest.x, longest.y, longest.x + mark.width, longest.y + mark.height)
 
 
-def whereabouts(follower: Follower, shorter_side: int, frame_rate: float) -> Whereabouts | None:
+def whereabouts(
+    follower: Follower,
+    shorter_side: int,
+    frame_rate: float,
+    library: Sequence[LibraryEntry] = (),
+    entry: LibraryEntry | None = None,
+) -> Whereabouts | None:
     """Return where a followed mark stands; None where it is not proved to be laid over.
 
     Args:
         follower: behind the video's last frame.
         shorter_side: of the video, in pixels.
         frame_rate: frames per second.
+        library: among which the icon's name may be.
+        entry: the one of them by which it was found, if it was.
     """
     looks = _looks(follower, shorter_side, frame_rate)
+    if entry is not None:
+        looks = [known for look in looks if (known := _known(look, entry, shorter_side)) is not None]
     proved = [look for look in looks if look.appearance is not None]
     if not proved:
         return None
@@ -76,12 +97,52 @@ def whereabouts(follower: Follower, shorter_side: int, frame_rate: float) -> Whe
             for stay in look.stays
         ]
     assert best.appearance is not None
+    if _chases(places, marks) or _is_glimpse(places, follower.frames, frame_rate):
+        return None
     return Whereabouts(
         tuple(_to_mark(mark) for mark in marks),
         tuple(sorted(places, key=lambda place: place.start_frame)),
         _behaviour(looks, follower.scale.factor),
         best.appearance.agreement,
+        entry or _entry_of(best, library),
     )
+
+
+def _chases(places: Sequence[IconPlace], marks: Sequence[_Look]) -> bool:
+    """Tell whether most places lie on each other, a few pixels off: texture that the scene carries along."""
+    rects = {
+        Rect(place.x, place.y, place.x + size.width, place.y + size.height)
+        for place in places
+        for size in [marks[place.mark].ink_rect]
+    }
+    if len(rects) < _MIN_CHASE:
+        return False
+    crowded = [rect for rect in rects if any(rect.meet(other).area > 0 for other in rects - {rect})]
+    return len(crowded) >= 0.5 * len(rects)
+
+
+def _is_glimpse(places: Sequence[IconPlace], frames: int, frame_rate: float) -> bool:
+    """Tell whether an icon is seen for too short a time, of a video that goes on for longer, to be one."""
+    seen = sum(place.end_frame - place.start_frame for place in places)
+    return seen < min(_MIN_SECONDS * frame_rate, _MIN_VIDEO_SHARE * frames)
+
+
+def _known(look: _Look, entry: LibraryEntry, shorter_side: int) -> _Look | None:
+    """Return a look with the mask of the entry that is seen there; None where it is not, or not by itself."""
+    if look.appearance is None:
+        return look
+    match = named(look.mean, look.spot_in_pieces, (entry,))
+    if match is None:
+        return None
+    return replace(look, appearance=known_appearance(look.appearance, match, codec_halo(shorter_side)))
+
+
+def _entry_of(look: _Look, library: Sequence[LibraryEntry]) -> LibraryEntry | None:
+    assert look.appearance is not None
+    rows, columns = (np.flatnonzero(look.appearance.ink.any(axis=axis)) for axis in (1, 0))
+    ink = Rect(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    match = named(look.mean, ink, library)
+    return None if match is None else match.entry
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,6 +150,7 @@ class _Look:
     """A mark at one place: ``rect`` is that of its pieces, ``mean`` (3, h, w) their mean; measured where proved."""
 
     spot: Rect
+    spot_in_pieces: Rect
     stays: tuple[Stay, ...]
     rect: Rect
     mean: NDArray[np.float32]
@@ -130,13 +192,21 @@ def _look(spot: Spot, stays: tuple[Stay, ...], follower: Follower, shorter_side:
         return None
     mean = np.asarray(np.mean([piece.planes for piece in shown], axis=0), dtype=np.float32)
     rect = shown[0].rect
+    inside = full_rect(spot.rect, follower.scale).shifted(-rect.x0, -rect.y0)
     if len(shown) < _MIN_PIECES:
-        return _Look(spot.rect, stays, rect, mean, None)
+        return _Look(spot.rect, inside, stays, rect, mean, None)
     near = near_mask(follower.template.edges, spot.rect, rect, follower.scale)
     appearance = measure(shown, near, shorter_side)
-    if appearance is None or appearance.agreement < _MIN_AGREEMENT or appearance.shift > _MAX_SHIFT_PIXELS:
+    if appearance is None or not _is_laid_over(appearance):
         return None
-    return _Look(spot.rect, stays, rect, mean, appearance)
+    return _Look(spot.rect, inside, stays, rect, mean, appearance)
+
+
+def _is_laid_over(appearance: Appearance) -> bool:
+    """Tell whether the edges of a mark are the same in every piece, to the pixel, be what is around it as it may."""
+    if appearance.around <= _RESTLESS_AROUND:
+        return appearance.agreement >= _MIN_AGREEMENT and appearance.shift <= _MAX_SHIFT_PIXELS
+    return appearance.agreement >= _CALM_AGREEMENT and appearance.shift <= _CALM_SHIFT_PIXELS
 
 
 def _seen_there(best: _Look, look: _Look, factor: float) -> Rect | None:
@@ -152,17 +222,21 @@ def _seen_there(best: _Look, look: _Look, factor: float) -> Rect | None:
     around = expected.grow(_ALIGNED_PIXELS, look.rect)
     if around.width < box.width or around.height < box.height:
         return None
-    mark = best.mean[0][best.inside(box)]
-    likeness = cv2.matchTemplate(look.mean[0][look.inside(around)], mark, cv2.TM_CCOEFF_NORMED)
+    assert best.appearance is not None
+    edges = best.appearance.edges[best.inside(box)]
+    template = Template.of(gradients_of(list(best.mean[(slice(None), *best.inside(box))])), edges)
+    likeness = template.likeness_map(gradients_of(list(look.mean[(slice(None), *look.inside(around))])))
     y, x = np.unravel_index(int(np.argmax(likeness)), likeness.shape)
     there = Rect(
         around.x0 + int(x), around.y0 + int(y), around.x0 + int(x) + box.width, around.y0 + int(y) + box.height
     )
-    assert best.appearance is not None
     ink = best.appearance.ink[best.inside(box)]
     apart = np.abs(best.mean[(slice(None), *best.inside(box))] - look.mean[(slice(None), *look.inside(there))])
-    is_same = likeness[y, x] >= _ALIKE and float(apart[:, ink].mean(axis=1).max()) <= _SAME_COLOUR_LEVELS
-    return there if is_same or look.appearance is None else None
+    if likeness[y, x] < _ALIKE:
+        return None
+    # What was measured by itself is kept apart where it has another colour; what was not is the best that there is.
+    is_same = look.appearance is None or float(apart[:, ink].mean(axis=1).max()) <= _SAME_COLOUR_LEVELS
+    return there if is_same else None
 
 
 def _to_mark(look: _Look) -> Mark:
