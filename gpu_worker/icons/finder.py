@@ -6,10 +6,13 @@ follows each of them through every frame (``following``), and measures it to the
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from domain.detection import IconTrack
+import numpy as np
+
+from domain.detection import IconPlace, IconTrack
 from domain.job import IconKind
 from domain.regions import Region
 from gpu_worker.icons.candidates import Candidate, Candidates
@@ -17,9 +20,10 @@ from gpu_worker.icons.following import Follower, small_gradients
 from gpu_worker.icons.kind import judged_kind
 from gpu_worker.icons.library import LibraryEntry
 from gpu_worker.icons.overlay import marks_in
+from gpu_worker.icons.presence import runs
 from gpu_worker.icons.recognition import Recognition
 from gpu_worker.icons.sample import Scale, take_sample
-from gpu_worker.icons.tracks import whereabouts
+from gpu_worker.icons.tracks import Whereabouts, whereabouts
 from gpu_worker.icons.views import Views
 from gpu_worker.video.frame import Frame
 from gpu_worker.video.rect import Rect
@@ -67,21 +71,24 @@ class IconFinder:
         self._views = Views(height, width)
         self._candidates = Candidates()
         self._library = tuple(entry for entry in library if entry.kind in kinds)
-        self._recognition = Recognition((height, width), self._library)
+        self._small_areas = tuple(_shrunk(area.rect, self._scale) for area in areas)
+        self._recognition = Recognition((height, width), self._library, self._small_areas)
+        self._clock = array("d")
 
     def process_frame(self, frame: Frame, seconds: float) -> None:
         """Take the next frame, shown ``seconds`` after the first one."""
+        self._clock.append(seconds)
         if frame.index % self._step:
             return
         sample = take_sample(frame, seconds, self._scale)
         self._recognition.add(sample)
         for stretch in self._views.add(sample):
-            self._candidates.add(marks_in(stretch))
+            self._candidates.add(marks_in(stretch, self._small_areas))
 
     def flush(self) -> tuple[IconTrack, ...]:
         """End the first look, take the second, and return the icons, ordered by first frame."""
         for stretch in self._views.flush():
-            self._candidates.add(marks_in(stretch))
+            self._candidates.add(marks_in(stretch, self._small_areas))
         candidates = self._candidates.chosen(self._recognition.flush())
         if not candidates:
             return ()
@@ -118,7 +125,8 @@ class IconFinder:
                 is_translucent=any(mark.matte is not None for mark in found.marks),
             )
         )
-        if kind not in self._kinds:
+        places = self._wanted(found)
+        if kind not in self._kinds or not places:
             return None
         return IconTrack(
             index=0,
@@ -128,5 +136,27 @@ class IconFinder:
             kind_confidence=kind_confidence,
             behaviour=found.behaviour,
             marks=found.marks,
-            places=found.places,
+            places=places,
         )
+
+    def _wanted(self, found: Whereabouts) -> tuple[IconPlace, ...]:
+        """Return the places of an icon, or the parts of their time, that lie for the most part in a wanted area."""
+        if not self._areas:
+            return found.places
+        wanted = []
+        for place in found.places:
+            rect = found.rect_of(place)
+            near = [area.region for area in self._areas if area.rect.meet(rect).area >= 0.5 * rect.area]
+            life = range(place.start_frame, min(place.end_frame, len(self._clock)))
+            counts = np.array([any(region.active_at(self._clock[index]) for region in near) for index in life])
+            wanted += [
+                place.model_copy(update={"start_frame": life.start + start, "end_frame": life.start + end})
+                for start, end in runs(counts)
+            ]
+        return tuple(wanted)
+
+
+def _shrunk(rect: Rect, scale: Scale) -> Rect:
+    """Return where a rectangle of the video lies in small."""
+    x0, y0, x1, y1 = (round(value / scale.factor) for value in (rect.x0, rect.y0, rect.x1, rect.y1))
+    return Rect(x0, y0, x1, y1).meet(Rect(0, 0, *scale.small))

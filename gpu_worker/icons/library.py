@@ -7,10 +7,8 @@ They are drawn by the Simple Icons project and released under CC0; as marks they
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -19,7 +17,7 @@ import simple_icons_pack
 from numpy.typing import NDArray
 from PIL import Image
 
-from domain.errors import InvalidIconError, InvalidRequestError, SmartEraseError
+from domain.errors import InvalidIconError, SmartEraseError
 from domain.icon import IconMediaType, read_picture
 from domain.job import IconKind
 
@@ -27,7 +25,6 @@ from domain.job import IconKind
 _LONGEST_SIDE = 320
 #: Opacity from which a pixel of a library picture counts, 0-255.
 _VISIBLE = 16
-_SUFFIXES = frozenset({".png", ".svg"})
 #: Platforms whose marks stand on videos, by their slugs in Simple Icons.
 _PLATFORMS = (
     "bilibili",
@@ -72,6 +69,13 @@ def library_entry(name: str, kind: IconKind, data: bytes, *, is_silhouette: bool
         UnsafeIconError: an SVG holds scripts, references to elsewhere, or more than shapes and paint.
         InvalidIconError: the picture is damaged, too small or too large, has no alpha channel, or shows nothing.
     """
+    try:
+        return _entry(name, kind, data, is_silhouette=is_silhouette)
+    except SmartEraseError as error:
+        raise type(error)(f"icon {name}: {error.message}", field="icon_library", allowed=error.allowed) from error
+
+
+def _entry(name: str, kind: IconKind, data: bytes, *, is_silhouette: bool) -> LibraryEntry:
     facts = read_picture(data)
     if facts.media_type is IconMediaType.SVG:
         data = _drawn(data, facts.width, facts.height)
@@ -99,32 +103,6 @@ def _drawn(svg: bytes, width: int, height: int) -> bytes:
         )
     except ValueError as error:
         raise InvalidIconError(f"the SVG cannot be drawn: {error}", allowed="SVG") from error
-
-
-def folder_library(folder: Path) -> tuple[LibraryEntry, ...]:
-    """Return the entries of ``folder/tv/NAME.png`` and ``folder/internet/NAME.svg``, and so on.
-
-    Raises:
-        InvalidRequestError: there is no such folder, or neither ``tv`` nor ``internet`` in it.
-        SmartEraseError: one of ``library_entry``'s, naming the file.
-    """
-    kinds = [kind for kind in IconKind if (folder / kind.value).is_dir()]
-    if not kinds:
-        raise InvalidRequestError(
-            f"{folder} is no icon library: it has neither a folder tv nor a folder internet", field="icon_library"
-        )
-    return tuple(_entry_of_file(path, kind) for kind in kinds for path in _pictures(folder / kind.value))
-
-
-def _pictures(folder: Path) -> Iterable[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES and path.is_file())
-
-
-def _entry_of_file(path: Path, kind: IconKind) -> LibraryEntry:
-    try:
-        return library_entry(path.stem, kind, path.read_bytes())
-    except SmartEraseError as error:
-        raise type(error)(f"{path}: {error.message}", field="icon_library", allowed=error.allowed) from error
 
 
 def alpha_at(entry: LibraryEntry, width: int, height: int) -> NDArray[np.float32]:

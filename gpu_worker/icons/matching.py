@@ -130,25 +130,27 @@ def width_at(entry: LibraryEntry, height: int) -> int:
     return max(1, int(0.5 + height * wide / tall))
 
 
-def seen_in_corners(gradients: NDArray[np.float32], entries: Sequence[LibraryEntry]) -> list[Match]:
-    """Return the entries that are seen in the corners of a picture, surest first.
+def seen_in(gradients: NDArray[np.float32], entries: Sequence[LibraryEntry], areas: Sequence[Rect] = ()) -> list[Match]:
+    """Return the entries that are seen in a picture, surest first.
 
     Args:
         gradients: (2, h, w) of luma, right and down, in levels per pixel.
         entries: of the library.
+        areas: where to look; empty for the corners.
     """
     _, height, width = gradients.shape
     size = (round(_COARSE * width), round(_COARSE * height))
     coarse = directions_of(np.stack([cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in gradients]))
     fine = directions_of(gradients)
     bounds = Rect(0, 0, width, height)
+    windows = tuple(_resized(area, _COARSE) for area in areas) or _corners_of(*size)
     seen = []
     for entry in entries:
-        for corner in _corners_of(*size):
-            roughly = best_match(coarse, entry, (corner,), _heights_in(entry, *size))
+        for window in windows:
+            roughly = best_match(coarse, entry, (window,), _heights_in(entry, *size))
             if roughly is None or roughly.likeness < _ROUGHLY:
                 continue
-            around, high = _enlarged(roughly.rect), roughly.rect.height / _COARSE
+            around, high = _resized(roughly.rect, 1 / _COARSE), roughly.rect.height / _COARSE
             heights = sorted({round(share * high) for share in _FINE_SHARES})
             match = best_match(fine, entry, (around.grow(_FINE_PIXELS, bounds),), heights)
             if match is not None and match.likeness >= sure_likeness(match):
@@ -167,8 +169,8 @@ def sure_likeness(match: Match) -> float:
     return min(0.95, _SURE + by_chance + _SURER_IF_SILHOUETTE * match.entry.is_silhouette)
 
 
-def _enlarged(rect: Rect) -> Rect:
-    x0, y0, x1, y1 = (round(value / _COARSE) for value in (rect.x0, rect.y0, rect.x1, rect.y1))
+def _resized(rect: Rect, share: float) -> Rect:
+    x0, y0, x1, y1 = (round(value * share) for value in (rect.x0, rect.y0, rect.x1, rect.y1))
     return Rect(x0, y0, x1, y1)
 
 

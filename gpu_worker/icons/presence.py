@@ -42,7 +42,7 @@ def stays_of(gains: Sequence[float], first_frame: int, usual: float, frame_rate:
     longest_fade = max(1, round(_MAX_FADE_SECONDS * frame_rate))
     shortest = max(2, round(_MIN_STAY_SECONDS * frame_rate))
     stays: list[Stay] = []
-    for start, end in _runs(present):
+    for start, end in runs(present):
         if end - start < min(shortest, len(raw)):
             continue
         begin = _fade_end(raw, start, -1, longest_fade, usual)
@@ -64,13 +64,14 @@ def _levelled(gains: NDArray[np.float32]) -> NDArray[np.float32]:
 def _closed(present: NDArray[np.bool_], longest: int) -> NDArray[np.bool_]:
     """Return ``present`` with gaps of up to ``longest`` frames filled."""
     filled = present.copy()
-    for start, end in _runs(~present):
+    for start, end in runs(~present):
         if start > 0 and end < len(present) and end - start <= longest:
             filled[start:end] = True
     return filled
 
 
-def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+def runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return where flags are set without a gap: first positions and ends, exclusive."""
     edges = np.flatnonzero(np.diff(np.concatenate(([False], flags, [False])).astype(np.int8)))
     return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
 

@@ -16,7 +16,7 @@ from gpu_worker.icons.matching import (
     best_match,
     directions_of,
     drawn_directions,
-    seen_in_corners,
+    seen_in,
     sure_likeness,
     width_at,
 )
@@ -41,11 +41,13 @@ class Recognition:
     Args:
         size: height and width of the samples.
         entries: of the library.
+        areas: where to look in the samples; empty for their corners.
     """
 
-    def __init__(self, size: tuple[int, int], entries: Sequence[LibraryEntry]) -> None:
+    def __init__(self, size: tuple[int, int], entries: Sequence[LibraryEntry], areas: tuple[Rect, ...] = ()) -> None:
         self._size = size
         self._entries = entries
+        self._areas = areas
         self._sum = np.zeros((PLANES, *size), np.float32)
         self._samples = 0
         self._segments = 0
@@ -72,7 +74,7 @@ class Recognition:
         mean = self._sum / np.float32(self._samples)
         if self._segments == self._due:
             self._due *= 2
-            for match in seen_in_corners(mean[:2], self._entries):
+            for match in seen_in(mean[:2], self._entries, self._areas):
                 if not any(match.entry is other.entry for other in self._found):
                     self._found.append(_candidate(match, mean))
         self._sum = np.zeros((PLANES, *self._size), np.float32)

@@ -55,9 +55,12 @@ class Whereabouts:
     @property
     def main_place(self) -> Rect:
         """Return where the icon stands for most frames."""
-        longest = max(self.places, key=lambda place: place.end_frame - place.start_frame)
-        mark = self.marks[longest.mark]
-        return Rect(longest.x, longest.y, longest.x + mark.width, longest.y + mark.height)
+        return self.rect_of(max(self.places, key=lambda place: place.end_frame - place.start_frame))
+
+    def rect_of(self, place: IconPlace) -> Rect:
+        """Return the rectangle that the icon takes at a place."""
+        mark = self.marks[place.mark]
+        return Rect(place.x, place.y, place.x + mark.width, place.y + mark.height)
 
 
 def whereabouts(

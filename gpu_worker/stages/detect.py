@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from domain.detection import Detection
 from domain.job import CaptionErasure, IconErasure, Stage
+from gpu_worker.icons.library import library_entry, platform_marks
 from gpu_worker.stages.icon_scope import icons_without_kept
 from gpu_worker.stages.job import Finder, IconsFinder, Progress, StageJob, StageRecord
 from gpu_worker.stages.lookahead import run_ahead
@@ -27,6 +28,7 @@ def detect(job: StageJob) -> None:
     Raises:
         BadSourceError: one of its subclasses, when the file has no picture to show.
         InvalidRequestError: when regions that are to be erased altogether cover the picture.
+        InvalidIconError, UnsafeIconError, UnsupportedIconFormatError: when a picture of the icon library is none.
     """
     keys = job.workspace.keys
     if job.workspace.exists(keys.detection):
@@ -103,7 +105,12 @@ def _icon_finder(job: StageJob, facts: VideoFacts, settings: IconErasure, reader
         # A reader of its own: what had to be mended is counted once.
         return run_ahead(FrameReader(reader.path, facts).frames(), _DECODED_AHEAD)
 
-    return job.open_icon_finder(facts, settings, again)
+    own = tuple(
+        library_entry(icon.name, icon.kind, job.workspace.source(icon.picture).read_bytes())
+        for icon in job.order.icon_library
+    )
+    # A tenant's own icon comes before the built-in one that it is like: its picture may be in colour.
+    return job.open_icon_finder(facts, settings, again, own + platform_marks())
 
 
 def _warnings(report: DecodeReport, facts: VideoFacts) -> tuple[str, ...]:

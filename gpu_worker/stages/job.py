@@ -16,6 +16,7 @@ from domain.work_order import Plan, Segment, WorkOrder
 from gpu_worker.captions.finder import CaptionFinder
 from gpu_worker.fill.second_look import Redone
 from gpu_worker.icons.finder import IconFinder
+from gpu_worker.icons.library import LibraryEntry
 from gpu_worker.inference.session import Device
 from gpu_worker.stages.icon_scope import icon_areas
 from gpu_worker.video.frame import Frame
@@ -68,13 +69,20 @@ class IconsFinder(Protocol):
         ...
 
 
-#: Facts of the video, what to look for and where, and what returns the video's frames once more.
-IconFinderFactory = Callable[[VideoFacts, IconErasure, Callable[[], Iterable[Frame]]], IconsFinder]
+#: Facts of the video, what to look for and where, what returns the video's frames once more, and the known marks.
+IconFinderFactory = Callable[
+    [VideoFacts, IconErasure, Callable[[], Iterable[Frame]], tuple[LibraryEntry, ...]], IconsFinder
+]
 
 
-def open_icon_finder(facts: VideoFacts, settings: IconErasure, again: Callable[[], Iterable[Frame]]) -> IconsFinder:
+def open_icon_finder(
+    facts: VideoFacts,
+    settings: IconErasure,
+    again: Callable[[], Iterable[Frame]],
+    library: tuple[LibraryEntry, ...],
+) -> IconsFinder:
     """Return the finder of a video's icons."""
-    return IconFinder(facts, settings.kinds, again, areas=icon_areas(settings.regions, facts))
+    return IconFinder(facts, settings.kinds, again, areas=icon_areas(settings.regions, facts), library=library)
 
 
 @dataclass(frozen=True, slots=True)
