@@ -17,7 +17,7 @@ BITRATE_MBPS ?=
 OUT ?= out
 PORT ?= 0
 
-.PHONY: help run serve setup test fast-test lint types architecture idempotency acceptance formats-table throughput bench-erase bench-second-look openapi fuzz bench-upscale train-fast train-normal train-premium train-fill-small train-fill-large requirements clean
+.PHONY: help run serve setup test fast-test lint types architecture sam-test sam-local audit deploy idempotency acceptance formats-table throughput bench-segments bench-erase bench-second-look openapi fuzz bench-upscale train-fast train-normal train-premium train-fill-small train-fill-large requirements clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -67,6 +67,21 @@ types: setup
 architecture: setup
 	$(VENV)/bin/lint-imports
 
+# SAM's pins are not ours: an environment of its own.
+SAM := build/sam/bin/sam
+$(SAM): requirements/sam.txt
+	@$(PYTHON) -m venv build/sam
+	@build/sam/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
+sam-test: setup $(SAM)  ## the service with real containers, through SAM and Docker: every function, one job (minutes)
+	@local/containers/install.sh
+	$(VENV)/bin/python -m pytest --timeout 1800 tests/sam
+
+sam-local: $(VENV)/.local $(SAM)  ## keep the service with real containers up, to try things (needs Docker; PORT=...)
+	@local/containers/install.sh
+	@$(VENV)/bin/python -m local serve --sam $(SAM) --port "$(PORT)"
+
 openapi: setup  ## rewrite docs/openapi.json from the handlers
 	$(VENV)/bin/python -c "import json, serve_openapi as s; print(json.dumps(s.openapi_document(), indent=2))" > docs/openapi.json
 
@@ -78,6 +93,20 @@ clean:  ## remove what the targets above made
 
 fuzz: setup  ## schemathesis against the service on one machine: SECONDS=... (default a quarter of an hour)
 	FUZZ_SECONDS=$(or $(SECONDS),900) $(VENV)/bin/python -m pytest -q --timeout 7200 tests/e2e/test_fuzz.py
+
+# Every list of what is shipped or run: looked up for known weaknesses, and written down as CycloneDX.
+AUDIT := build/audit
+audit:  ## look every pinned package up for known weaknesses; lists of what is shipped go to build/audit
+	@$(PYTHON) -m venv $(AUDIT)/venv
+	@$(AUDIT)/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/audit.txt
+	@failed=; for list in lambda probe-layer worker-cpu worker-gpu local; do \
+	  echo "$$list:"; \
+	  $(AUDIT)/venv/bin/pip-audit --disable-pip --require-hashes -r requirements/$$list.txt \
+	    -f cyclonedx-json -o $(AUDIT)/$$list.cdx.json || failed=1; \
+	done; test -z "$$failed"
+
+deploy: $(SAM)  ## build and deploy the stack (asks once, samconfig.toml then), build the worker for a GPU, push it
+	@deploy/deploy.sh $(SAM)
 
 idempotency: setup  ## 1,000 submissions with ten racing duplicates each make 1,000 jobs (a minute)
 	DISTINCT_REQUESTS=1000 $(VENV)/bin/python -m pytest tests/functional/test_service.py -q -k duplicates
@@ -91,6 +120,9 @@ formats-table: setup  ## every sample format of ../shared through upscale, and t
 
 throughput: setup  ## erasing at 720p and 1080p beside a plain transcode; CLIP=... for another clip, also enlarged (minutes)
 	$(VENV)/bin/python -m bench.throughput $(if $(CLIP),--clip "$(CLIP)" --seconds 10 --seconds 100)
+
+bench-segments: setup  ## a ten-minute clip through the service with one worker and with two: MINUTES=... (tens of minutes)
+	$(VENV)/bin/python -m bench.segments --minutes "$(or $(MINUTES),10)"
 
 bench-erase: setup  ## captions drawn over clean clips, erased, scored against the truth: QUICK=1 for one case of a kind (minutes)
 	$(VENV)/bin/python -m bench.erase $(if $(QUICK),--quick) --premium --out build/bench-erase

@@ -24,12 +24,15 @@ from local.template import TemplateError
 
 if TYPE_CHECKING:
     from local.installation import Installation
+    from local.service import Service, ServiceOptions
 
 _EXIT_DONE = 0
 _EXIT_CRASH = 1
 _EXIT_BAD_INPUT = 2
 _EXIT_INTERRUPTED = 130
 _DATA = REPOSITORY / "build" / "local"
+#: Images, and what SAM builds: kept for the next start.
+_CONTAINERS = REPOSITORY / "build" / "containers"
 #: How long the logs of a run that failed are kept.
 _KEPT_SECONDS = 24 * 3600
 _SCOPES = ["read", "write"]
@@ -68,6 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="keep the service up on loopback")
     serve.add_argument("--port", type=int, default=0, help="port of the API; 0 takes a free one")
     serve.add_argument("--data", type=Path, help="folder for logs and objects")
+    serve.add_argument(
+        "--sam",
+        type=Path,
+        metavar="PROGRAM",
+        help="run functions through this SAM command line and Batch jobs in real containers; needs Docker",
+    )
     serve.add_argument(
         "--parameter", action="append", default=[], metavar="NAME=VALUE", help="parameter of the template, repeatable"
     )
@@ -118,6 +127,8 @@ def _add_keys(keys: argparse.ArgumentParser) -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
+    if options.sam is not None and not options.sam.is_file():
+        raise UsageError(f"--sam: there is no program {options.sam}; make sam-local installs it")
     # Heavy, so only now: a mistake in the arguments is answered at once.
     from local.service import Service, ServiceOptions  # noqa: PLC0415
 
@@ -126,13 +137,31 @@ def _serve(options: argparse.Namespace) -> None:
         raise UsageError(f"--port must be between 0 and 65535, not {options.port}")
     parameters = dict(_pair(text) for text in options.parameter)
     data = options.data or _default_folder("serve")
-    with Service(ServiceOptions(_own_folder(data), api_port=options.port, parameters=parameters)) as service:
+    chosen = ServiceOptions(_own_folder(data), api_port=options.port, parameters=parameters)
+    with Service(chosen) if options.sam is None else _in_containers(chosen, options.sam) as service:
         print(f"ready in {time.monotonic() - started:.1f} s: {service.api_url}")
         print(f"logs: {service.log_folder}")
         print(f"access key, shown once: {service.access_key}")
         print("try:  " + _example(service.api_url, service.access_key))
         print("Ctrl-C ends it.", flush=True)
         threading.Event().wait()
+
+
+@contextlib.contextmanager
+def _in_containers(options: ServiceOptions, sam_program: Path) -> Iterator[Service]:
+    from local.containers.engine import EngineError, EngineUnavailableError  # noqa: PLC0415
+    from local.containers.preparation import prepared  # noqa: PLC0415
+    from local.containers.sam import SamError  # noqa: PLC0415
+    from local.containers.service import ContainerService, ContainerStartError  # noqa: PLC0415
+
+    def tell(part: str, seconds: float) -> None:
+        print(f"{part}: {seconds:.1f} s", flush=True)
+
+    try:
+        with prepared(sam_program, _CONTAINERS, tell) as parts, ContainerService(options, parts) as service:
+            yield service
+    except (EngineUnavailableError, EngineError, SamError, ContainerStartError) as error:
+        raise UsageError(str(error)) from error
 
 
 def _run(options: argparse.Namespace) -> None:

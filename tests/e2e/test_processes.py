@@ -71,6 +71,13 @@ def test_an_unknown_parameter_of_the_template_is_refused(tmp_path: Path) -> None
     assert (second.returncode, said) == (2, "the template has no parameter Colour\n")
 
 
+def test_a_sam_that_is_not_there_is_told(tmp_path: Path) -> None:
+    second = start_service(tmp_path / "data", "--sam", str(tmp_path / "sam"))
+    _, said = second.communicate(timeout=20)
+    assert second.returncode == 2
+    assert said == f"--sam: there is no program {tmp_path / 'sam'}; make sam-local installs it\n"
+
+
 def test_run_says_in_one_line_why_a_job_failed(tmp_path: Path) -> None:
     bad = tmp_path / "text.mp4"
     bad.write_text("not a video")
