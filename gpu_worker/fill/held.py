@@ -19,10 +19,14 @@ from gpu_worker.video.frame import Plane
 #: What is remembered of the scene goes this share of the way to what is seen, each frame: the codec's noise averages
 #: out, and what changes slowly is followed.
 _PACE = 0.1
+#: A change of light by fewer 8-bit levels than this is not seen.
+_UNSEEN = 0.75
 #: Beside the mask, what has changed by so many 8-bit levels more than the rest is another thing, not another light.
 _SAME_THING = 8.0
 #: Where less than this share of what lies near is as it was, nothing is held.
 _LEAST_STEADY = 0.5
+#: Where less than this share of everything beside the mask is, nothing at all is held.
+_LEAST_STEADY_OF_ALL = 0.75
 #: Light is compared over so many pixels.
 _LIGHT_SIDE = 31
 
@@ -73,7 +77,7 @@ def hold_run(
             continue
         covered = (here.occlusion.tainted, here.occlusion.chroma_mask, here.occlusion.chroma_mask)
         steps = [
-            _step(plane, there, hidden, need, _SAME_THING * (1 << (here.bit_depth - 8)))
+            _step(plane, there, hidden, need, 1 << (here.bit_depth - 8))
             for plane, there, hidden, need in zip(here.planes, _moved(held.planes, motion), covered, needs, strict=True)
         ]
         held = Held(index, (steps[0][1], steps[1][1], steps[2][1]))
@@ -97,7 +101,7 @@ def _needs(filled: Filled) -> tuple[FloatPlane, FloatPlane, FloatPlane]:
 
 
 def _step(
-    plane: Plane, moved: FloatPlane, covered: NDArray[np.bool_], need: FloatPlane, same_thing: float
+    plane: Plane, moved: FloatPlane, covered: NDArray[np.bool_], need: FloatPlane, scale: int
 ) -> tuple[FloatPlane, FloatPlane]:
     """Return a plane with what is held, in its light, and what is remembered of it.
 
@@ -106,19 +110,24 @@ def _step(
         moved: what was remembered, along the motion.
         covered: where the plane says nothing of the light.
         need: see ``_needs``.
-        same_thing: how many levels a pixel may differ from the rest of the change of light.
+        scale: how many levels make one of 8 bits.
     """
     change = plane.astype(np.float32) - moved
     everywhere = float(np.median(change[~covered])) if not covered.all() else 0.0
     beyond = change - np.float32(everywhere)
-    alike = ~covered & (np.abs(beyond) < same_thing)
+    alike = ~covered & (np.abs(beyond) < _SAME_THING * scale)
     near, _ = normalised_blur(beyond, alike.astype(np.float32), _LIGHT_SIDE)
     light = near + np.float32(everywhere)
     # What has gone beside the mask may have gone under it: there, what was held gives way to what is beside now.
     steady, _ = normalised_blur(alike.astype(np.float32), (~covered).astype(np.float32), _LIGHT_SIDE)
     kept = need * np.clip((steady - _LEAST_STEADY) / (1 - _LEAST_STEADY), 0, 1)
+    if alike.sum() < _LEAST_STEADY_OF_ALL * (~covered).sum():
+        kept = np.zeros_like(need)
     remembered = np.where(alike, moved + _PACE * change, plane)
-    return _mixed(plane, moved + light, kept), _mixed(remembered, moved + _PACE * light, kept)
+    followed = moved + _PACE * light
+    # A change that nobody sees is followed slowly, or noise beside the mask would set all of it trembling.
+    at_once = (1 - _PACE) * np.sign(light) * np.maximum(np.abs(light) - _UNSEEN * scale, 0)
+    return _mixed(plane, followed + at_once, kept), _mixed(remembered, followed, kept)
 
 
 def _moved(planes: tuple[FloatPlane, FloatPlane, FloatPlane], motion: PairMotion) -> tuple[FloatPlane, ...]:

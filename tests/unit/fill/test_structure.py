@@ -1,0 +1,62 @@
+"""Lines go on behind a hole, noise does not, and a narrow hole is left to the smooth fill."""
+
+import cv2
+import numpy as np
+
+from gpu_worker.fill.chunk import Surroundings
+from gpu_worker.fill.spatial import fill_smoothly
+from gpu_worker.fill.structure import continued
+from gpu_worker.fill.windows import Occlusion
+
+SHAPE = (96, 128)
+HOLE = np.zeros(SHAPE, dtype=bool)
+HOLE[32:64, 44:84] = True
+
+
+def smoothly(picture, hole=HOLE):
+    """Return the picture as a chunk leaves it where nothing is revealed."""
+    filled = fill_smoothly(picture.astype(np.float32), hole)
+    grey = np.full((SHAPE[0] // 2, SHAPE[1] // 2), 128, np.uint8)
+    return Surroundings(np.clip(filled + 0.5, 0, 255).astype(np.uint8), grey, grey, 8, Occlusion(hole))
+
+
+def error(picture, result):
+    return float(np.square(picture[HOLE].astype(float) - result[HOLE]).mean())
+
+
+def test_a_bar_goes_on_behind_the_hole():
+    picture = np.full(SHAPE, 150, np.uint8)
+    cv2.line(picture, (10, 90), (118, 6), 40, 9, cv2.LINE_AA)
+    before = smoothly(picture)
+    after = continued(before, HOLE)
+    assert error(picture, after.y) < 0.75 * error(picture, before.y)
+    assert np.array_equal(after.y[~HOLE], picture[~HOLE])
+
+
+def test_stripes_go_on_behind_the_hole():
+    columns = np.arange(SHAPE[1])
+    picture = np.broadcast_to(120 + 60 * np.sin(columns / 3), SHAPE).astype(np.uint8)
+    before = smoothly(picture)
+    assert error(picture, continued(before, HOLE).y) < error(picture, before.y) / 10
+
+
+def test_noise_is_not_continued():
+    picture = np.random.default_rng(2).normal(120, 25, SHAPE).clip(0, 255).astype(np.uint8)
+    before = smoothly(picture)
+    assert error(picture, continued(before, HOLE).y) < 1.1 * error(picture, before.y)
+
+
+def test_a_narrow_hole_stays_as_it_is():
+    narrow = np.zeros(SHAPE, dtype=bool)
+    narrow[40:46, 20:100] = True
+    before = smoothly(np.random.default_rng(2).integers(0, 255, SHAPE), narrow)
+    assert continued(before, narrow) is before
+
+
+def test_ten_bits_stay_ten_bits():
+    picture = np.broadcast_to(480 + 240 * np.sin(np.arange(SHAPE[1]) / 3), SHAPE).astype(np.uint16)
+    filled = fill_smoothly(picture.astype(np.float32), HOLE).astype(np.uint16)
+    grey = np.full((SHAPE[0] // 2, SHAPE[1] // 2), 512, np.uint16)
+    after = continued(Surroundings(filled, grey, grey, 10, Occlusion(HOLE)), HOLE)
+    assert after.y.dtype == np.uint16
+    assert error(picture, after.y) < error(picture, filled) / 10
