@@ -17,7 +17,7 @@ _SAME_PLACE_SHARE = 0.3
 _SAME_LIKENESS = 0.7
 _OFF_PIXELS = 6
 #: Marks that are followed: each costs a little in every frame.
-_MAX_CANDIDATES = 12
+_MAX_CANDIDATES = 8
 
 
 @dataclass(slots=True)
