@@ -17,8 +17,6 @@ from gpu_worker.video.halo import codec_halo
 _EDGE_AGREEMENT, _EDGE_ENERGY = 0.35, 1.0
 #: Specks of fewer pixels are chance.
 _MIN_SPECK = 8
-#: How often a mark is followed from its edges to the next ones.
-_SPREAD_STEPS = 4
 #: A pixel belongs to a mark if it differs by this much from what its surroundings let expect, in levels and as a share
 #: of what the mark's edges differ by; or if it changes by less than this share of what is around.
 _MIN_INK_LEVELS = 3.0
@@ -131,8 +129,9 @@ class _Evidence:
         count, labels, stats, _ = cv2.connectedComponentsWithStats(staying.astype(np.uint8), connectivity=8)
         large = np.flatnonzero(stats[:count, cv2.CC_STAT_AREA] >= _MIN_SPECK)
         staying = np.isin(labels, large[large > 0])
-        edges = staying & _grown(near, reach)
-        for _ in range(_SPREAD_STEPS):
+        edges, before = staying & _grown(near, reach), 0
+        while edges.sum() > before:
+            before = int(edges.sum())
             edges = staying & _grown(edges, reach)
         return edges
 

@@ -18,6 +18,8 @@ _MIN_EDGE_LEVELS = 1.5
 _AGREEMENT, _AGREEMENT_PER_VIEW = 0.35, 1.1
 #: Groups are looked for among the edges that agree most first, then among all: chance edges beside a mark come later.
 _STEPS = (0.85, 0.6, 0.3, 0.0)
+#: How much larger a mark may become by edges that agree less.
+_MAX_REST = 3.0
 #: A group as a whole agrees by this much more than any of its edges must: those of chance agree just so.
 _MARGIN = 0.05
 #: Edges closer than this share of the picture's height belong to one mark.
@@ -76,13 +78,17 @@ def marks_in(persistence: Persistence, regions: tuple[Rect, ...] = ()) -> list[F
     found: list[Found] = []
     for step in _STEPS:
         for group in evidence.groups(needed + step * (1 - needed)):
-            if any(group.rect.meet(other.rect).area > 0 for other in found):
+            within = [other for other in found if group.rect.meet(other.rect).area > 0]
+            # What agrees a little less may be the rest of a mark, or chance edges that lead far away from it.
+            if within and group.rect.area > _MAX_REST * sum(other.rect.area for other in within):
                 continue
             inside = any(region.meet(group.rect).area >= 0.5 * group.rect.area for region in regions)
             if regions and not inside:
                 continue
             confidence = evidence.confidence(group, needed, _IN_REGION if inside else _ANYWHERE)
             if confidence > 0:
+                confidence = max(confidence, *(other.confidence for other in within), 0.0)
+                found = [other for other in found if not any(other is one for one in within)]
                 template = Template.of(persistence.mean[(slice(None), *group.rect.slices)], group.edges)
                 found.append(Found(group.rect, template, confidence, persistence.views))
     return found

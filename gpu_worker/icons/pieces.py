@@ -16,7 +16,7 @@ from gpu_worker.video.rect import Rect
 #: Pieces that are kept; with twice as many, every other one goes, and only every other one is taken from there on.
 _KEPT = 24
 #: Share of the picture's shorter side around a mark that is cut out with it: its halo, and background to judge it by.
-_MARGIN_SHARE = 0.08
+_MARGIN_SHARE = 0.1
 _MIN_MARGIN = 12
 
 

@@ -1,0 +1,97 @@
+"""Clips drawn for the tests: a logo of known pixels over a moving or still texture."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from fractions import Fraction
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw
+
+from gpu_worker.video.frame import Frame
+from gpu_worker.video.source import ColourTags, VideoFacts
+from tests.unit.captions.drawn import HEIGHT, RATE, WIDTH
+
+FACTS = VideoFacts(
+    size_bytes=1,
+    container="mp4",
+    codec="h264",
+    pixel_format="yuv420p",
+    width=WIDTH,
+    height=HEIGHT,
+    bit_depth=8,
+    time_base=Fraction(1, RATE),
+    frame_rate=Fraction(RATE),
+    duration_seconds=3.0,
+    sample_aspect_ratio=None,
+    colour=ColourTags(1, 1, 1, 1),
+    display_matrix=None,
+    rotation_degrees=0,
+    mirrored=False,
+    field_order="progressive",
+    has_alpha=False,
+    audio_codecs=(),
+)
+#: Where the logo stands in each corner, upper left pixel.
+CORNERS = ((20, 14), (WIDTH - 84, 14), (WIDTH - 84, HEIGHT - 54), (20, HEIGHT - 54))
+
+
+def logo() -> np.ndarray:
+    """Return a station's bug, (40, 64, 4) RGBA: a ring with a bar in it, and a block with a notch."""
+    large = Image.new("RGBA", (256, 160))
+    pen = ImageDraw.Draw(large)
+    pen.ellipse((4, 4, 130, 156), fill=(235, 235, 235, 255))
+    pen.ellipse((34, 34, 100, 126), fill=(0, 0, 0, 0))
+    pen.rectangle((58, 50, 76, 110), fill=(235, 235, 235, 255))
+    pen.polygon(
+        ((150, 150), (150, 10), (190, 10), (205, 80), (220, 10), (252, 10), (252, 150)), fill=(200, 200, 60, 255)
+    )
+    return np.asarray(large.resize((64, 40), Image.Resampling.BOX))
+
+
+def png_of(picture: np.ndarray) -> bytes:
+    """Return a picture as a PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def with_logo(frames: list[Frame], place_of, opacity: float = 1.0) -> tuple[list[Frame], np.ndarray]:
+    """Return frames with the logo where ``place_of(index)`` says (None for nowhere), and its opacity (40, 64)."""
+    picture = logo().astype(np.float32)
+    alpha = picture[..., 3] / 255 * opacity
+    red, green, blue = (picture[..., channel] / 255 for channel in range(3))
+    luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    colours = (
+        16 + 219 * luma,
+        128 + 224 * (blue - luma) / 1.8556,
+        128 + 224 * (red - luma) / 1.5748,
+    )
+    drawn = []
+    for frame in frames:
+        place = place_of(frame.index)
+        if place is None:
+            drawn.append(frame)
+            continue
+        x, y = place
+        planes = []
+        for plane, colour, step in zip((frame.y, frame.u, frame.v), colours, (1, 2, 2), strict=True):
+            size = (64 // step, 40 // step)
+            over = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
+            tint = cv2.resize(alpha * colour, size, interpolation=cv2.INTER_AREA)
+            changed = plane.astype(np.float32)
+            part = changed[y // step : y // step + size[1], x // step : x // step + size[0]]
+            part[...] = (1 - over) * part + tint
+            planes.append(np.clip(changed + 0.5, 0, 255).astype(np.uint8))
+        drawn.append(replace(frame, y=planes[0], u=planes[1], v=planes[2]))
+    return drawn, alpha
+
+
+def mask_in_frame(alpha: np.ndarray, place: tuple[int, int]) -> np.ndarray:
+    """Return where the logo lies in the frame."""
+    mask = np.zeros((HEIGHT, WIDTH), dtype=bool)
+    x, y = place
+    mask[y : y + alpha.shape[0], x : x + alpha.shape[1]] = alpha > 0.04
+    return mask

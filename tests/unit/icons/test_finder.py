@@ -1,0 +1,163 @@
+"""Icons found in drawn clips: which, where, when, and which pixels."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from domain.detection import IconBehaviour
+from domain.job import IconKind
+from domain.regions import Region, TimeRange
+from gpu_worker.icons.finder import Area, IconFinder
+from gpu_worker.icons.library import library_entry
+from gpu_worker.video.masks import decode_mark_mask, decode_matte
+from gpu_worker.video.rect import Rect
+from tests.unit.captions.drawn import HEIGHT, RATE, WIDTH, moving
+from tests.unit.icons.drawn import CORNERS, FACTS, logo, mask_in_frame, png_of, with_logo
+
+FRAMES = 75
+
+
+def find(frames, kinds=tuple(IconKind), **options):
+    finder = IconFinder(FACTS, kinds, lambda: frames, **options)
+    for frame in frames:
+        finder.process_frame(frame, frame.index / RATE)
+    return finder.flush()
+
+
+def spans(track):
+    return [(place.start_frame, place.end_frame) for place in track.places]
+
+
+def mask_of(track, place):
+    mask = np.zeros((HEIGHT, WIDTH), dtype=bool)
+    mark = track.marks[place.mark]
+    mask[place.y : place.y + mark.height, place.x : place.x + mark.width] = decode_mark_mask(mark)
+    return mask
+
+
+def own_library():
+    return (library_entry("Ring TV", IconKind.TV, png_of(logo())),)
+
+
+@pytest.fixture(scope="module")
+def panned():
+    return moving(FRAMES, 4.0)
+
+
+@pytest.mark.parametrize("opacity", [1.0, 0.6, 0.3])
+def test_a_logo_over_a_moving_picture_is_found_to_the_pixel(panned, opacity):
+    frames, alpha = with_logo(panned, lambda _: CORNERS[1], opacity)
+    (track,) = find(frames)
+    assert track.behaviour is IconBehaviour.STILL
+    assert spans(track) == [(0, FRAMES)]
+    mask, true = mask_of(track, track.places[0]), mask_in_frame(alpha, CORNERS[1])
+    near = cv2.dilate(true.astype(np.uint8), np.ones((13, 13), np.uint8)).astype(bool)
+    assert (mask & true).sum() / true.sum() > 0.97
+    assert (mask & near).sum() / mask.sum() > 0.97
+
+
+def test_how_much_shines_through_a_translucent_logo_is_measured(panned):
+    frames, alpha = with_logo(panned, lambda _: CORNERS[1], 0.5)
+    (track,) = find(frames)
+    place = track.places[0]
+    matte = decode_matte(track.marks[place.mark])
+    assert matte is not None
+    opacity = np.zeros((HEIGHT, WIDTH), np.float32)
+    opacity[place.y : place.y + matte[0].shape[0], place.x : place.x + matte[0].shape[1]] = matte[0]
+    x, y = CORNERS[1]
+    seen = opacity[y : y + alpha.shape[0], x : x + alpha.shape[1]][alpha > 0.49]
+    assert abs(float(np.median(seen)) - 0.5) < 0.12
+
+
+def test_an_opaque_logo_has_no_matte(panned):
+    frames, _ = with_logo(panned, lambda _: CORNERS[1])
+    (track,) = find(frames)
+    assert track.marks[0].matte is None
+
+
+def test_a_logo_that_jumps_is_one_icon_with_exact_times():
+    frames, alpha = with_logo(moving(150, 4.0), lambda index: CORNERS[index // 50])
+    (track,) = find(frames)
+    assert track.behaviour is IconBehaviour.JUMPING
+    assert track.kind is IconKind.INTERNET
+    assert [(start, end) for start, end in spans(track)] == [(0, 50), (50, 100), (100, 150)]
+    for place, corner in zip(track.places, CORNERS, strict=False):
+        true = mask_in_frame(alpha, corner)
+        assert (mask_of(track, place) & true).sum() / true.sum() > 0.97
+
+
+def test_a_logo_that_comes_and_goes_is_there_for_as_long_as_it_is_seen():
+    frames, _ = with_logo(moving(150, 4.0), lambda index: CORNERS[0] if index // 40 % 2 else None)
+    (track,) = find(frames)
+    assert track.behaviour is IconBehaviour.BLINKING
+    assert spans(track) == [(40, 80), (120, 150)]
+
+
+def test_a_picture_without_icons_has_none(panned):
+    assert find(panned) == ()
+
+
+def test_what_is_printed_on_the_scene_moves_with_it_and_stays():
+    printed, _ = with_logo(moving(1, 0.0), lambda _: CORNERS[1])
+    frames = [replace(frame, y=np.roll(printed[0].y, -4 * frame.index, axis=1)) for frame in moving(FRAMES, 0.0)]
+    assert find(frames) == ()
+
+
+def test_a_still_picture_proves_nothing():
+    frames, _ = with_logo(moving(FRAMES, 0.0), lambda _: CORNERS[1])
+    assert find(frames) == ()
+
+
+def test_black_bars_are_no_icon(panned):
+    bars = [replace(frame, y=frame.y.copy()) for frame in panned]
+    for frame in bars:
+        frame.y[:30] = frame.y[-30:] = 16
+    assert find(bars) == ()
+
+
+@pytest.mark.parametrize("opacity", [1.0, 0.6])
+def test_the_library_knows_a_logo_over_a_still_picture(opacity):
+    frames, alpha = with_logo(moving(FRAMES, 0.0), lambda _: CORNERS[2], opacity)
+    (track,) = find(frames, library=own_library())
+    assert (track.name, track.kind, track.kind_confidence) == ("Ring TV", IconKind.TV, 1.0)
+    true = mask_in_frame(alpha, CORNERS[2])
+    assert (mask_of(track, track.places[0]) & true).sum() / true.sum() > 0.97
+
+
+def test_the_library_names_what_it_did_not_find(panned):
+    frames, _ = with_logo(panned, lambda _: CORNERS[0])
+    (track,) = find(frames, library=own_library())
+    assert track.name == "Ring TV"
+
+
+def test_a_library_without_the_logo_claims_nothing():
+    frames = moving(FRAMES, 0.0)
+    assert find(frames, library=own_library()) == ()
+
+
+def test_only_the_kinds_that_are_wanted_are_found(panned):
+    frames, _ = with_logo(panned, lambda _: CORNERS[1])
+    assert find(frames, kinds=(IconKind.INTERNET,)) == ()
+    assert [track.kind for track in find(frames, kinds=(IconKind.TV,))] == [IconKind.TV]
+
+
+def test_a_region_limits_where_and_when(panned):
+    frames, _ = with_logo(panned, lambda _: CORNERS[1])
+    elsewhere = Region(x=0, y=0, width=0.4, height=0.4)
+    assert find(frames, areas=(Area(Rect(0, 0, 192, 108), elsewhere),)) == ()
+    there = Region(x=0.6, y=0, width=0.4, height=0.4, time_ranges=(TimeRange(start_seconds=1.0, end_seconds=2.0),))
+    (track,) = find(frames, areas=(Area(Rect(288, 0, WIDTH, 108), there),))
+    assert spans(track) == [(25, 50)]
+
+
+def test_a_mark_as_large_as_the_frame_is_no_icon(panned):
+    chance = np.random.default_rng(3).integers(0, 255, (HEIGHT // 10, WIDTH // 10), dtype=np.uint8)
+    large = cv2.resize(chance, (WIDTH, HEIGHT), interpolation=cv2.INTER_NEAREST)
+    covered = [replace(frame, y=(frame.y // 4 + large // 4 * 3).astype(np.uint8)) for frame in panned]
+    assert find(covered) == ()
+
+
+def test_a_video_of_one_frame(panned):
+    assert find(panned[:1], library=own_library()) == ()
