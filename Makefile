@@ -17,7 +17,7 @@ BITRATE_MBPS ?=
 OUT ?= out
 PORT ?= 0
 
-.PHONY: help run serve setup test fast-test lint types architecture sam-test sam-local audit deploy idempotency acceptance formats-table throughput bench-segments bench-erase bench-second-look openapi fuzz bench-upscale train-fast train-normal train-premium train-fill-small train-fill-large requirements clean
+.PHONY: help run serve setup test fast-test lint types architecture sam-test sam-local audit deploy idempotency acceptance formats-table throughput bench-segments bench-erase bench-icons bench-second-look openapi fuzz bench-upscale train-fast train-normal train-premium train-fill-small train-fill-large requirements clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -126,6 +126,9 @@ bench-segments: setup  ## a ten-minute clip through the service with one worker 
 
 bench-erase: setup  ## captions drawn over clean clips, erased, scored against the truth: QUICK=1 for one case of a kind (minutes)
 	$(VENV)/bin/python -m bench.erase $(if $(QUICK),--quick) --premium --out build/bench-erase
+
+bench-icons: setup  ## logos drawn over clean clips, found and erased, scored against the truth: QUICK=1 for a third of them (minutes)
+	$(VENV)/bin/python -m bench.icons $(if $(QUICK),--quick) --out build/bench-icons
 
 bench-second-look: setup  ## the second look's figures on clean, filled and spoilt frames, from which its gates come (minutes)
 	$(VENV)/bin/python -m bench.second_look $(if $(QUICK),--quick)

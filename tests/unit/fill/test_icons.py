@@ -135,7 +135,7 @@ def test_a_mark_that_drifts_shows_what_it_leaves():
 
 @pytest.fixture(scope="module")
 def hidden_for_good():
-    """A still scene with the codec's noise, too little to be grain, light that goes down, and a logo that never goes."""
+    """A still scene with the codec's noise, light that goes down, and a logo that never goes."""
     chance = np.random.default_rng(3)
     scene = moving(1, 0.0, *SIZE)[0]
     clean = []

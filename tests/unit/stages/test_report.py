@@ -9,8 +9,17 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
-from domain.detection import Box, CaptionEvent, Detection, Shot
-from domain.job import Stage
+from domain.detection import (
+    Box,
+    CaptionEvent,
+    Detection,
+    IconBehaviour,
+    IconPlace,
+    IconTrack,
+    Mark,
+    Shot,
+)
+from domain.job import IconKind, Stage
 from gpu_worker.fill.second_look import Redone
 from gpu_worker.review import judge
 from gpu_worker.stages.job import EraseRecord, FillRecord
@@ -44,7 +53,23 @@ def _caption(index: int, text: str = "") -> CaptionEvent:
     )
 
 
-def _detection(*captions: CaptionEvent) -> Detection:
+def _icon(behaviour: IconBehaviour = IconBehaviour.STILL, *places: tuple[int, int, int, int]) -> IconTrack:
+    return IconTrack(
+        index=0,
+        kind=IconKind.TV,
+        name="News 24",
+        confidence=0.9,
+        kind_confidence=0.7,
+        behaviour=behaviour,
+        marks=(Mark(width=40, height=20, mask_png=""),),
+        places=tuple(
+            IconPlace(start_frame=start, end_frame=end, x=x, y=y, mark=0)
+            for start, end, x, y in places or ((0, 90, 10, 12),)
+        ),
+    )
+
+
+def _detection(*captions: CaptionEvent, icons: tuple[IconTrack, ...] = ()) -> Detection:
     return Detection(
         frame_count=90,
         time_base="1/90000",
@@ -53,10 +78,13 @@ def _detection(*captions: CaptionEvent) -> Detection:
         seekable=True,
         shots=(Shot(start_frame=0, end_frame=90, start_pts=0),),
         captions=captions,
+        icons=icons,
     )
 
 
-def _segment(index: int, *captions: FillRecord, outside_difference: int = 0) -> EraseRecord:
+def _segment(
+    index: int, *captions: FillRecord, icons: tuple[FillRecord, ...] = (), outside_difference: int = 0
+) -> EraseRecord:
     return EraseRecord(
         stage=Stage.ERASE,
         segment=index,
@@ -68,6 +96,7 @@ def _segment(index: int, *captions: FillRecord, outside_difference: int = 0) -> 
         pixels_from_frames=sum(caption.pixels_from_frames for caption in captions),
         outside_difference=outside_difference,
         captions=captions,
+        icons=icons,
     )
 
 
@@ -89,6 +118,35 @@ def test_unmatted_pixels_are_a_share_of_all_that_changed() -> None:
     summary = erase_summary(_detection(_caption(0)), [_segment(0, _changed(CLEAN, pixels_seen_through=3000))])
     assert summary.events[0].unmatted_share == 0.75
     assert summary.events[0].coverage == 0.9
+
+
+def test_an_icons_shares_add_up_to_all_that_it_changed() -> None:
+    parts = (_changed(CLEAN, pixels_seen_through=1000), _changed(CLEAN, pixels_from_frames=100, seam=1.4))
+    records = [_segment(index, icons=(part,)) for index, part in enumerate(parts)]
+    summary = erase_summary(_detection(icons=(_icon(),)), records)
+    (track,) = summary.icon_tracks
+    assert (track.name, track.kind, track.behaviour) == ("News 24", IconKind.TV, IconBehaviour.STILL)
+    assert (track.recovered_share, track.unmatted_share, track.filled_share) == (0.3333, 0.3333, 0.3333)
+    assert (track.seam, track.passed) == (1.4, True)
+    assert (summary.icons, summary.icons_redone, summary.icons_failed) == (1, 0, 0)
+    assert summary_lines(summary, ())[0] == "1 icon removed; 0 filled again, 0 may still be seen"
+
+
+def test_the_way_of_a_mark_that_moves_is_one_place_until_it_pauses() -> None:
+    places = ((0, 2, 10, 12), (2, 3, 12, 13), (5, 6, 30, 12))
+    drifting = _icon(IconBehaviour.MOVING, *places)
+    summary = erase_summary(_detection(icons=(drifting,)), [_segment(0, icons=(CLEAN,))])
+    assert [(place.start_frame, place.end_frame) for place in summary.icon_tracks[0].places] == [(0, 3), (5, 6)]
+    assert summary.icon_tracks[0].places[0].box == Box(x0=10, y0=12, x1=52, y1=33)
+    jumping = _icon(IconBehaviour.JUMPING, *places)
+    summary = erase_summary(_detection(icons=(jumping,)), [_segment(0, icons=(CLEAN,))])
+    assert len(summary.icon_tracks[0].places) == 3
+
+
+def test_an_icon_that_may_be_seen_is_warned_of_by_its_name() -> None:
+    failed = _changed(CLEAN, residual=0.4, passed=False)
+    summary = erase_summary(_detection(icons=(_icon(),)), [_segment(0, icons=(failed,))])
+    assert erase_warnings(summary) == ("icon 0 (News 24, frames 0-90): edges of it are still there",)
 
 
 def test_what_passed_is_not_warned_of() -> None:
@@ -160,6 +218,20 @@ def test_every_field_is_explained_and_no_other() -> None:
 )
 def test_the_page_names_the_gates_that_count(field, gate) -> None:
     row = next(line for line in PAGE.splitlines() if f"`erase.events[].{field}`" in line)
+    assert row.endswith(f"gate {gate:g} |")
+
+
+@pytest.mark.parametrize(
+    ("field", "gate"),
+    [
+        ("residual_edges", judge.MAX_RESIDUAL_EDGES),
+        ("ghost_levels", judge.MAX_GHOST_LEVELS),
+        ("seam", judge.MAX_SEAM),
+        ("flicker", judge.MAX_FLICKER),
+    ],
+)
+def test_the_page_names_the_gates_of_icons(field, gate) -> None:
+    row = next(line for line in PAGE.splitlines() if f"`erase.icon_tracks[].{field}`" in line)
     assert row.endswith(f"gate {gate:g} |")
 
 
