@@ -29,7 +29,7 @@ _MIN_PIECES = 6
 #: A mark that lets less than this through is opaque; what moves behind must be recognised by this correlation.
 _MIN_TRANSPARENCY = 0.15
 _MIN_SEEN_THROUGH = 0.45
-#: Pixels of an edge in which the codec mixes a mark with what is beside it.
+#: Pixels over which the change of a mark's body is levelled.
 _EDGE_PIXELS = 2
 
 _Mask = NDArray[np.bool_]
@@ -166,11 +166,13 @@ def _seen_through(
     mean of both is that of the same picture.
     """
     deviations = planes[:, 0] - mean[0]
-    change = np.sqrt(cv2.GaussianBlur((deviations**2).mean(axis=0), (0, 0), _EDGE_PIXELS))
-    body = cv2.erode(ink.astype(np.uint8), np.ones((2 * _EDGE_PIXELS + 1,) * 2, np.uint8)).astype(bool)
+    power = (deviations**2).mean(axis=0)
+    body = cv2.erode(ink.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
     if not ring.any() or body.sum() < _MIN_SPECK:
         return None
-    outside = _filled_in(change, mask)
+    # Levelled among its own pixels only: one from beside it changes more.
+    change = np.sqrt(_levelled(power, body))
+    outside = np.sqrt(np.maximum(0, _filled_in(power, mask)))
     if float(np.median(outside[body])) < _LIVELY_LEVELS or _recognised(deviations, body, mask) < _MIN_SEEN_THROUGH:
         return None
     share = np.clip(change / np.maximum(outside, 1e-3), 0, 1)
@@ -183,6 +185,13 @@ def _seen_through(
     clean = np.stack([_filled_in(plane, mask) for plane in mean])
     colour = clean + (mean - clean) / np.maximum(opacity, 0.05)
     return np.asarray(opacity, np.float32), np.asarray(np.clip(colour, 0, 255), np.float32)
+
+
+def _levelled(plane: NDArray[np.float32], where: _Mask) -> NDArray[np.float32]:
+    """Return a plane smoothed among some of its pixels; 0 far from them."""
+    weight = cv2.GaussianBlur(where.astype(np.float32), (0, 0), _EDGE_PIXELS)
+    smooth = cv2.GaussianBlur(np.where(where, plane, np.float32(0)), (0, 0), _EDGE_PIXELS)
+    return np.asarray(smooth / np.maximum(weight, 1e-3), dtype=np.float32)
 
 
 def _recognised(deviations: NDArray[np.float32], body: _Mask, mask: _Mask) -> float:
