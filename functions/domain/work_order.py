@@ -90,8 +90,8 @@ class ResultManifest(Strict):
 class PreviewManifest(Strict):
     """What the preview stage published: written last, so that its presence means a complete preview.
 
-    ``files`` are keys by names that links are given under: timeline, captions_srt, captions_vtt, and picture_00000 for
-    the caption of that index. ``width`` and ``height`` are pixels of the source as coded.
+    ``files`` are keys by names that links are given under: timeline, captions_srt, captions_vtt, picture_00000 for the
+    caption of that index, icon_00000 for the icon. ``width`` and ``height`` are pixels of the source as coded.
     """
 
     version: Literal[1] = 1
