@@ -97,7 +97,7 @@ def bare_loop(network: Network, lumas: Sequence[Plane]) -> Turn:
 
     def loop() -> None:
         for batch in batches:
-            network.session.run(batch)
+            network.run(batch)
 
     return timed(len(batches), loop)
 
@@ -121,7 +121,7 @@ def upscale_job(source: Path, model: str, device: Device, folder: Path) -> Stage
 def gpu_load(device: Device) -> Iterator[list[float]]:
     """Collect, while the block runs, how busy the GPU was in each fifth of a second, 0-1; nothing without one."""
     samples: list[float] = []
-    if device is not Device.CUDA:
+    if not device.is_gpu:
         yield samples
         return
     query = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits", "--loop-ms=200"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 
@@ -16,13 +17,28 @@ from gpu_worker.inference.model_store import ModelError, verified_path
 
 
 class Device(StrEnum):
-    """Where a network runs."""
+    """Where a network runs; ``tensorrt`` is CUDA with NVIDIA's own compiler for the networks that gain by it."""
 
     CPU = "cpu"
     CUDA = "cuda"
+    TENSORRT = "tensorrt"
+
+    @property
+    def is_gpu(self) -> bool:
+        """Tell whether it is a graphics card."""
+        return self is not Device.CPU
+
+    @property
+    def memory(self) -> str:
+        """Return what onnxruntime calls the device's memory."""
+        return "cuda" if self.is_gpu else "cpu"
 
 
-_PROVIDERS = {Device.CPU: "CPUExecutionProvider", Device.CUDA: "CUDAExecutionProvider"}
+_PROVIDERS = {
+    Device.CPU: "CPUExecutionProvider",
+    Device.CUDA: "CUDAExecutionProvider",
+    Device.TENSORRT: "TensorrtExecutionProvider",
+}
 
 
 class DeviceUnavailableError(ModelError):
@@ -34,7 +50,10 @@ class DeviceMemoryError(ModelError):
 
 
 #: How onnxruntime's allocators say that memory ran out; they have no exception type for it.
-_OUT_OF_MEMORY = re.compile(r"out of memory|failed to allocate|AllocateRaw|bad_alloc", re.IGNORECASE)
+_OUT_OF_MEMORY = re.compile(
+    r"out of memory|failed to allocate|AllocateRaw|bad_alloc|CUDNN_STATUS_ALLOC_FAILED|CUBLAS_STATUS_ALLOC_FAILED",
+    re.IGNORECASE,
+)
 
 
 class Session:
@@ -97,11 +116,18 @@ class Session:
         try:
             outputs: list[NDArray[np.float32]] = self._inner.run(None, batches)
         except Exception as error:
-            if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)):
-                shapes = ", ".join(str(batch.shape) for batch in batches.values())
-                raise DeviceMemoryError(f"the network cannot take {shapes} at once") from error
-            raise
+            short = memory_error(error, [batch.shape for batch in batches.values()])
+            if short is None:
+                raise
+            raise short from error
         return dict(zip(self.output_names, outputs, strict=True))
+
+
+def memory_error(error: Exception, shapes: Iterable[tuple[int, ...]]) -> DeviceMemoryError | None:
+    """Return the error for a run on ``shapes`` that ended for want of memory; None where ``error`` is another."""
+    if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)):
+        return DeviceMemoryError(f"the network cannot take {', '.join(map(str, shapes))} at once")
+    return None
 
 
 def core_count() -> int:
@@ -143,6 +169,23 @@ def open_file(path: Path, device: Device = Device.CPU, threads: int | None = Non
 
 
 def _open(path: Path, device: Device, threads: int | None) -> Session:
+    # Sizes that change from run to run are what TensorRT is slow at: an engine would be built for each.
+    return Session(open_inner(path, Device.CUDA if device.is_gpu else device, threads=threads))
+
+
+def open_inner(
+    model: Path | bytes,
+    device: Device,
+    *,
+    threads: int | None = None,
+    shape: tuple[int, ...] | None = None,
+    engine_cache: Path | None = None,
+) -> ort.InferenceSession:
+    """Open a network; with ``shape``, that of its only input, for this one shape.
+
+    Raises:
+        DeviceUnavailableError: when ``device`` cannot be had.
+    """
     if device not in available_devices():
         raise DeviceUnavailableError(f"onnxruntime here was built without {device.value}; install onnxruntime-gpu")
     options = ort.SessionOptions()
@@ -151,10 +194,55 @@ def _open(path: Path, device: Device, threads: int | None) -> Session:
     # What goes wrong is raised; onnxruntime would also print it.
     options.log_severity_level = 4
     # Lines of text have many widths: remembering a memory plan for each would grow without end.
-    options.enable_mem_pattern = False
+    options.enable_mem_pattern = shape is not None
     # Threads that spin while they wait take the cores from the decoder, which works at the same time.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = Session(ort.InferenceSession(str(path), options, providers=[_PROVIDERS[device]]))
-    if session.provider != _PROVIDERS[device]:
-        raise DeviceUnavailableError(f"{path.name} was to run on {device.value}; onnxruntime chose {session.provider}")
-    return session
+    content = model if isinstance(model, bytes) else model.read_bytes()
+    if shape is not None:
+        for name, side in zip(_input_dimensions(content), shape, strict=True):
+            if name is not None:
+                options.add_free_dimension_override_by_name(name, side)
+    inner = ort.InferenceSession(
+        content, options, providers=provider_options(device, is_fixed=shape is not None, engine_cache=engine_cache)
+    )
+    chosen = str(inner.get_providers()[0])
+    if chosen != _PROVIDERS[device]:
+        raise DeviceUnavailableError(f"the network was to run on {device.value}; onnxruntime chose {chosen}")
+    return inner
+
+
+def provider_options(
+    device: Device, *, is_fixed: bool, engine_cache: Path | None = None
+) -> list[tuple[str, dict[str, str]]]:
+    """Return onnxruntime's providers for a device, the wanted one first, with their options.
+
+    ``is_fixed``: all runs have one shape; the search for the fastest kernels, once a shape, is then worth its second.
+    """
+    cuda = (
+        _PROVIDERS[Device.CUDA],
+        {
+            "cudnn_conv_algo_search": "EXHAUSTIVE" if is_fixed else "HEURISTIC",
+            "cudnn_conv_use_max_workspace": "1",
+            # The default doubles what it holds each time, and runs out of memory with half of it unused.
+            "arena_extend_strategy": "kSameAsRequested",
+        },
+    )
+    if device is Device.CPU:
+        return [(_PROVIDERS[device], {})]
+    if device is Device.CUDA:
+        return [cuda]
+    tensorrt = {"trt_fp16_enable": "1"}
+    if engine_cache is not None:
+        engine_cache.mkdir(parents=True, exist_ok=True)
+        folder = str(engine_cache)
+        tensorrt |= {"trt_engine_cache_enable": "1", "trt_engine_cache_path": folder}
+        tensorrt |= {"trt_timing_cache_enable": "1", "trt_timing_cache_path": folder}
+    return [(_PROVIDERS[device], tensorrt), cuda]
+
+
+def _input_dimensions(model: bytes) -> tuple[str | None, ...]:
+    """Return the names of the only input's open dimensions, None for a fixed one."""
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    inner = ort.InferenceSession(model, options, providers=[_PROVIDERS[Device.CPU]])
+    return tuple(side if isinstance(side, str) else None for side in inner.get_inputs()[0].shape)

@@ -91,7 +91,7 @@ def _upscaler_name(job: StageJob, settings: UpscaleSettings) -> str:
 
 def _preset(upscaler_name: str, device: Device) -> Preset:
     # A GPU is through with a picture before any preset is.
-    return "superfast" if device is Device.CUDA else _PRESETS.get(upscaler_name, "veryfast")
+    return "superfast" if device.is_gpu else _PRESETS.get(upscaler_name, "veryfast")
 
 
 def _clean_frames(job: StageJob, segment: Segment, reader: FrameReader, facts: VideoFacts) -> Iterator[Frame]:

@@ -5,7 +5,7 @@ Colour carries little detail in 4:2:0; a network for it would cost half as much 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import ClassVar
@@ -50,6 +50,7 @@ class NetworkUpscaler:
         run: takes luma (1, 1, H, W), 0-1, and returns (1, 1, 2H, 2W); may be called from several threads at once.
         facts: of the network behind ``run``.
         tile_pixels: how much of a picture goes through the network at once.
+        in_parts: whether a part of a picture may be doubled by itself; not where every new size has to be prepared.
     """
 
     scale: ClassVar[int] = 2
@@ -61,11 +62,13 @@ class NetworkUpscaler:
         facts: NetworkFacts,
         *,
         tile_pixels: int = _TILE_PIXELS,
+        in_parts: bool = True,
     ) -> None:
         self.name = name
         self._run = run
         self._facts = facts
         self._tile_pixels = tile_pixels
+        self._in_parts = in_parts
         self._last: tuple[Plane, Future[Plane]] | None = None
 
     def begin(self, planes: Planes, bit_depth: int) -> Callable[[], Planes]:
@@ -107,7 +110,7 @@ class NetworkUpscaler:
         if changed is None:
             return doubled_before.result()
         touched = changed.grow(self._facts.reach, whole)
-        if touched.grow(self._facts.reach, whole).area > _MOSTLY * whole.area:
+        if not self._in_parts or touched.grow(self._facts.reach, whole).area > _MOSTLY * whole.area:
             return self._doubled_areas(y, np.empty((2 * y.shape[0], 2 * y.shape[1]), y.dtype), whole, bit_depth)
         # The encoder may still be reading the last picture: never write into it.
         return self._doubled_areas(y, doubled_before.result().copy(), touched, bit_depth)
@@ -117,8 +120,8 @@ class NetworkUpscaler:
         while True:
             pixels = self._tile_pixels
             try:
-                for tile in plan_tiles(wanted, pixels):
-                    self._double_tile(y, tile, bit_depth, into[tile.enlarged(self.scale).slices])
+                for tile, window in self._windows(wanted, Rect(0, 0, y.shape[1], y.shape[0]), pixels):
+                    self._double_tile(y, tile, window, bit_depth, into[tile.enlarged(self.scale).slices])
             except DeviceMemoryError:
                 if pixels <= _SMALLEST_TILE_PIXELS:
                     raise
@@ -127,18 +130,28 @@ class NetworkUpscaler:
             else:
                 return into
 
-    def _double_tile(self, y: Plane, tile: Rect, bit_depth: int, into: Plane) -> None:
-        multiple = self._facts.size_multiple
-        whole = Rect(0, 0, y.shape[1], y.shape[0])
-        seen = tile.grow(self._facts.reach, whole).aligned(multiple).meet(whole)
-        cut = y[seen.slices]
+    def _windows(self, wanted: Rect, whole: Rect, pixels: int) -> Iterator[tuple[Rect, Rect]]:
+        """Yield each tile with the window that its network must see; all windows have one size.
+
+        A window may reach over the picture's right and lower edge, where its sides are no multiples.
+        """
+        tiles = list(plan_tiles(wanted, pixels))
+        seen = [tile.grow(self._facts.reach, whole).aligned(self._facts.size_multiple) for tile in tiles]
+        width, height = max(each.width for each in seen), max(each.height for each in seen)
+        bounds = whole.aligned(self._facts.size_multiple)
+        for tile, least in zip(tiles, seen, strict=True):
+            x0, y0 = min(least.x0, bounds.x1 - width), min(least.y0, bounds.y1 - height)
+            yield tile, Rect(x0, y0, x0 + width, y0 + height)
+
+    def _double_tile(self, y: Plane, tile: Rect, window: Rect, bit_depth: int, into: Plane) -> None:
         white = np.float32((1 << bit_depth) - 1)
-        below, right = -seen.height % multiple, -seen.width % multiple
+        # Slices end at the picture's edge.
+        cut = y[window.slices]
+        below, right = window.height - cut.shape[0], window.width - cut.shape[1]
         if below or right:
-            # Only at the picture's own lower and right edge: everywhere else the cut is aligned.
             cut = _padded(cut, below, right)
         result = self._run((cut.astype(np.float32) / white)[None, None])[0, 0]
-        top, left = 2 * (tile.y0 - seen.y0), 2 * (tile.x0 - seen.x0)
+        top, left = 2 * (tile.y0 - window.y0), 2 * (tile.x0 - window.x0)
         inner = result[top : top + into.shape[0], left : left + into.shape[1]]
         scaled: FloatPlane = inner * white
         np.rint(scaled, out=scaled)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from domain.errors import InvalidRequestError
-from gpu_worker.inference.model_store import find_model, list_models
+from gpu_worker.inference.fixed_shape import FixedShapeNetwork
+from gpu_worker.inference.model_store import find_model, list_models, verified_path
 from gpu_worker.inference.session import Device, Session, core_count, open_file, open_session
 from gpu_worker.upscaling.lanczos import LanczosUpscaler
 from gpu_worker.upscaling.network import NetworkFacts, NetworkUpscaler
@@ -17,12 +22,18 @@ from gpu_worker.video.frame import Planes
 
 #: The best that the device runs in a bearable time: of these tiers the first that the catalogue lists.
 AUTOMATIC = "auto"
-_AUTOMATIC = {Device.CPU: ("fast",), Device.CUDA: ("premium", "normal", "fast")}
+_AUTOMATIC_ON_CPU = ("fast",)
+_AUTOMATIC_ON_GPU = ("premium", "normal", "fast")
+#: Where TensorRT keeps the engines that it builds, for the jobs after this one on the same machine.
+_ENGINE_CACHE_VARIABLE = "SMART_ERASE_ENGINE_CACHE"
 #: More would need more memory than they gain: a layer of one tile has up to 128 MB.
 _MOST_ABREAST = 4
 _TASK = "upscaling"
 _PREFIX = "upscale-"
 _FILE_SUFFIX = ".onnx"
+_SCALE = 2
+
+Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 class Upscaler(Protocol):
@@ -54,10 +65,10 @@ class Upscaler(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A network that doubles luma, opened; ``name`` as it stands in the result."""
+    """A network that doubles luma, opened; ``name`` as it stands in the result, ``run`` on luma (1, 1, H, W), 0-1."""
 
     name: str
-    session: Session
+    run: Run
     facts: NetworkFacts
 
 
@@ -68,7 +79,7 @@ def pictures_abreast(device: Device) -> int:
     encoder takes a core from one of them: on a CPU, one thread a picture gets more done. On a GPU, one picture is
     brought there or fetched while the other is worked on.
     """
-    return 2 if device is Device.CUDA else min(core_count(), _MOST_ABREAST)
+    return 2 if device.is_gpu else min(core_count(), _MOST_ABREAST)
 
 
 def upscaler_names() -> tuple[str, ...]:
@@ -87,7 +98,7 @@ def open_upscaler(name: str, device: Device = Device.CPU) -> Upscaler:
     if name == LanczosUpscaler.name:
         return LanczosUpscaler()
     network = open_network(name, device, threads=max(1, core_count() // pictures_abreast(device)))
-    return NetworkUpscaler(network.name, network.session.run, network.facts)
+    return NetworkUpscaler(network.name, network.run, network.facts, in_parts=not device.is_gpu)
 
 
 def open_network(name: str, device: Device = Device.CPU, threads: int | None = None) -> Network:
@@ -99,9 +110,10 @@ def open_network(name: str, device: Device = Device.CPU, threads: int | None = N
     """
     if name.endswith(_FILE_SUFFIX):
         session = open_file(Path(name), device, threads)
-        return Network(Path(name).name, session, check_network(session))
+        return Network(Path(name).name, _runner(session, Path(name), device), check_network(session))
     if name == AUTOMATIC:
-        name = next(tier for tier in _AUTOMATIC[device] if tier in upscaler_names())
+        wanted = _AUTOMATIC_ON_GPU if device.is_gpu else _AUTOMATIC_ON_CPU
+        name = next(tier for tier in wanted if tier in upscaler_names())
     if name not in upscaler_names():
         known = ", ".join(upscaler_names())
         raise InvalidRequestError(
@@ -109,4 +121,17 @@ def open_network(name: str, device: Device = Device.CPU, threads: int | None = N
         )
     card = find_model(_PREFIX + name)
     facts = NetworkFacts(size_multiple=int(card.facts["size_multiple"]), reach=int(card.facts["reach"]))
-    return Network(name, open_session(card.name, device, threads), facts)
+    session = open_session(card.name, device, threads)
+    return Network(name, _runner(session, verified_path(card.name), device), facts)
+
+
+def _runner(session: Session, path: Path, device: Device) -> Run:
+    """Return how pictures go through a network: on a GPU in half precision, each size through a session of its own."""
+    if not device.is_gpu:
+        return session.run
+    # Only an image for GPUs has what converts a network.
+    from gpu_worker.inference.half_precision import with_half_body  # noqa: PLC0415
+
+    model = path.read_bytes() if device is Device.TENSORRT else with_half_body(path.read_bytes())
+    cache = os.environ.get(_ENGINE_CACHE_VARIABLE)
+    return FixedShapeNetwork(model, device, _SCALE, Path(cache) if cache else None).run

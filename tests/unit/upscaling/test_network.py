@@ -70,6 +70,26 @@ def test_tiles_are_seamless(session, facts, size, sample):
         assert np.array_equal(one, other)
 
 
+def test_all_windows_of_a_picture_have_one_size_so_that_one_plan_does(session, facts):
+    sizes = []
+
+    def run(batch):
+        sizes.append(batch.shape)
+        return session.run(batch)
+
+    upscaler = NetworkUpscaler("own", run, facts, tile_pixels=700, in_parts=False)
+    first = picture(61, 87)
+    changed = (first[0].copy(), first[1], first[2])
+    changed[0][3, 5] ^= 1
+    upscaler.upscale(first, 8)
+    tiles = len(sizes)
+    result = upscaler.upscale(changed, 8)
+    assert tiles > 4
+    assert len(set(sizes)) == 1
+    assert len(sizes) == 2 * tiles
+    assert np.array_equal(result[0], NetworkUpscaler("own", session.run, facts).upscale(changed, 8)[0])
+
+
 def test_too_small_a_reach_would_show_seams(session, facts):
     planes = picture(60, 88)
     whole = NetworkUpscaler("own", session.run, facts).upscale(planes, 8)
