@@ -153,7 +153,7 @@ def main() -> None:
     options = parser.parse_args()
     if not options.clips.is_dir():
         parser.error(f"there are no clean clips at {options.clips}")
-    judge = Judge(TextDetector(open_session(DETECTION_MODEL)))
+    judge = Judge(lambda: TextDetector(open_session(DETECTION_MODEL)))
     found: dict[str, list[Verdict]] = {}
     for number, case in chosen(options.only, quick=options.quick):
         with tempfile.TemporaryDirectory(prefix="second-look-") as folder:

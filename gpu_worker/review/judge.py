@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -77,14 +78,18 @@ class Judge:
     """Measures what the fill of an overlay left; that of a caption with the detection network that found it.
 
     Args:
-        detector: text detector.
+        open_detector: opens the text detector; called when the first caption is judged.
         rotation_degrees: counter-clockwise turn that a player applies, a multiple of 90: text is looked for upright.
     """
 
-    def __init__(self, detector: TextDetector, rotation_degrees: int = 0) -> None:
-        self._detector = detector
+    def __init__(self, open_detector: Callable[[], TextDetector], rotation_degrees: int = 0) -> None:
+        self._open_detector = open_detector
         self._turns = rotation_degrees // 90 % 4
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+
+    @cached_property
+    def _detector(self) -> TextDetector:
+        return self._open_detector()
 
     def judge(self, shown: Shown) -> Verdict:
         """Return the figures of one overlay; they depend on what is shown alone."""

@@ -98,10 +98,9 @@ def _open_learned_fill(job: StageJob) -> LearnedFill | None:
 
 
 def open_second_look(settings: EraseSettings, facts: VideoFacts, device: Device) -> SecondLook:
-    """Return how results are looked at again: with the caption finder's detector, and never over a kept pixel.
+    """Return how results are looked at again: captions with their finder's detector, and never over a kept pixel.
 
-    Raises:
-        ModelError: when the detection network cannot be opened.
+    The detector is opened for the first caption; a ``ModelError`` may come of it.
     """
     growth = codec_halo(min(facts.width, facts.height))
     wanted = {SubjectKind.CAPTION: settings.captions, SubjectKind.ICON: settings.icons}
@@ -115,7 +114,7 @@ def open_second_look(settings: EraseSettings, facts: VideoFacts, device: Device)
             return None
         return larger_mask(overlay, growth, (facts.width, facts.height), missed, kept)
 
-    judge = Judge(TextDetector(open_session(DETECTION_MODEL, device)), facts.rotation_degrees)
+    judge = Judge(lambda: TextDetector(open_session(DETECTION_MODEL, device)), facts.rotation_degrees)
     return SecondLook(judge.judge, enlarge, growth)
 
 

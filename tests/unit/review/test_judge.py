@@ -29,7 +29,7 @@ WHOLE = Box(x0=0, y0=0, x1=WIDTH, y1=HEIGHT)
 
 @pytest.fixture(scope="module")
 def judge() -> Judge:
-    return Judge(TextDetector(open_session(DETECTION_MODEL)))
+    return Judge(lambda: TextDetector(open_session(DETECTION_MODEL)))
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +156,7 @@ def test_text_is_found_however_the_picture_is_turned(turns, clip) -> None:
     lying = event_of(mask)
     frames = [turned(frame) for frame in captioned]
     box = Box(x0=0, y0=0, x1=mask.shape[1], y1=mask.shape[0])
-    judge = Judge(TextDetector(open_session(DETECTION_MODEL)), 90 * turns)
+    judge = Judge(lambda: TextDetector(open_session(DETECTION_MODEL)), 90 * turns)
     for results, is_left in ((frames, True), ([turned(frame) for frame in clean], False)):
         patches = [Patch(box, results[index].y, results[index].u, results[index].v) for index in SPAN]
         given = Shown(lying, [frames[index] for index in SPAN], patches, [frames[4]])
