@@ -20,12 +20,14 @@ def probe_source(job_id: str, _payload: dict[str, Any]) -> dict[str, Any]:
         with open_ranged(service.s3, found.ref, found.size_bytes) as file:
             return probe(file, found.size_bytes)
 
-    uri, order = service.processing.probe_source(job_id, look)
+    uri, order, scheduling = service.processing.probe_source(job_id, look)
     return {
         "work_order_uri": uri,
         "preview": order.preview,
         "erase": order.erase is not None,
         "upscale": order.upscale is not None,
+        "share": scheduling.share,
+        "priority": scheduling.priority,
     }
 
 

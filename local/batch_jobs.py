@@ -6,12 +6,14 @@ import fnmatch
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from domain.scheduling import Scheduling
 from local.processes import ManagedProcess, ProcessHost
 
 if TYPE_CHECKING:
@@ -60,7 +62,11 @@ class ProcessWorker:
 
 
 class BatchJobs:
-    """Runs jobs, at most ``slots`` at a time; the others stay RUNNABLE in the order in which they came."""
+    """Runs jobs, at most ``slots`` at a time; the others stay RUNNABLE.
+
+    As in Batch's fair-share queues, the share that has the least at work comes next; in it the highest priority; and
+    of equals the first that came.
+    """
 
     def __init__(self, worker: Worker, host: ProcessHost, log_folder: Path, slots: int) -> None:
         self._worker = worker
@@ -68,32 +74,36 @@ class BatchJobs:
         self._log_folder = log_folder
         self._slots = slots
         self._turn = threading.Condition()
-        self._waiting: list[str] = []
-        self._running: set[str] = set()
+        self._waiting: dict[str, Scheduling] = {}  # in the order in which they came
+        self._running: dict[str, Scheduling] = {}
 
-    def run(self, job: Job) -> None:
+    def run(self, job: Job, scheduling: Scheduling) -> None:
         """Take one job through its life; called on the thread that moto made for it."""
         job.status = "RUNNABLE"
-        if self._wait_for_a_slot(job):
+        if self._wait_for_a_slot(job, scheduling):
             try:
                 self._run_attempts(job)
             finally:
                 with self._turn:
-                    self._running.discard(job.job_id)
+                    del self._running[job.job_id]
                     self._turn.notify_all()
         else:
             job._mark_stopped(success=False)  # noqa: SLF001
 
-    def _wait_for_a_slot(self, job: Job) -> bool:
+    def _wait_for_a_slot(self, job: Job, scheduling: Scheduling) -> bool:
         with self._turn:
-            self._waiting.append(job.job_id)
-            while not job.stop and (self._waiting[0] != job.job_id or len(self._running) >= self._slots):
+            self._waiting[job.job_id] = scheduling
+            while not job.stop and (len(self._running) >= self._slots or self._next() != job.job_id):
                 self._turn.wait(_POLL_SECONDS)
-            self._waiting.remove(job.job_id)
+            del self._waiting[job.job_id]
             if not job.stop:
-                self._running.add(job.job_id)
+                self._running[job.job_id] = scheduling
             self._turn.notify_all()
             return not job.stop
+
+    def _next(self) -> str:
+        at_work = Counter(running.share for running in self._running.values())
+        return min(self._waiting, key=lambda id_: (at_work[self._waiting[id_].share], -self._waiting[id_].priority))
 
     def _run_attempts(self, job: Job) -> None:
         strategy: Mapping[str, Any] = job.job_definition.retry_strategy or {}

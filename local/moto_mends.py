@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from hashlib import md5
 from importlib.metadata import version
@@ -27,6 +28,7 @@ import botocore.session
 from botocore import xform_name
 from botocore.config import Config
 from moto.batch import models as batch_models
+from moto.batch import responses as batch_responses
 from moto.core.config import default_user_config
 from moto.core.responses import EmptyResult
 from moto.dynamodb import models as dynamodb_models
@@ -45,6 +47,7 @@ from moto.stepfunctions.parser.asl.utils import boto_client
 from moto.stepfunctions.parser.backend import execution, execution_worker
 from moto.stepfunctions.responses import StepFunctionResponse
 
+from domain.scheduling import Scheduling
 from local import event_bus
 from local.stack import LocalAws
 
@@ -67,7 +70,7 @@ class Collaborators:
     """
 
     aws: LocalAws
-    run_batch_job: Callable[[batch_models.Job], None]
+    run_batch_job: Callable[[batch_models.Job, Scheduling], None]
     invoke_async: Callable[[str, bytes], None]
 
 
@@ -89,6 +92,7 @@ def apply(collaborators: Collaborators) -> None:
     _cancel_batch_jobs_with_their_execution()
     _look_at_batch_jobs_more_often()
     _tell_of_ended_executions()
+    _remember_how_jobs_are_scheduled()
     _run_batch_jobs(collaborators.run_batch_job)
     _deliver_events(collaborators.invoke_async)
     make_conditional_writes_atomic()
@@ -305,11 +309,40 @@ def _tell_of_ended_executions() -> None:
 # --- Batch --------------------------------------------------------------------------------------------------
 
 
-def _run_batch_jobs(run_batch_job: Callable[[batch_models.Job], None]) -> None:
+#: Of the job that is being submitted on this thread.
+_submitted: ContextVar[Scheduling] = ContextVar("submitted")
+
+
+def _remember_how_jobs_are_scheduled() -> None:
+    """A fair-share queue orders what waits by share and priority, which moto forgets."""
+
+    def mend_submit(original: Any) -> Any:
+        def submit_job(self: Any) -> Any:
+            share, priority = (self._get_param(name) for name in ("shareIdentifier", "schedulingPriorityOverride"))
+            token = _submitted.set(Scheduling(share=share or "", priority=int(priority or 0)))
+            try:
+                return original(self)
+            finally:
+                _submitted.reset(token)
+
+        return submit_job
+
+    def mend_init(original: Any) -> Any:
+        def init(self: Any, *arguments: Any, **named: Any) -> None:
+            original(self, *arguments, **named)
+            self.scheduling = _submitted.get(Scheduling(share="", priority=0))
+
+        return init
+
+    _replace(batch_responses.BatchResponse, "submitjob", mend_submit)
+    _replace(batch_models.Job, "__init__", mend_init)
+
+
+def _run_batch_jobs(run_batch_job: Callable[[batch_models.Job, Scheduling], None]) -> None:
     """Jobs run as processes instead of Docker containers; the description gets the exit code that moto leaves out."""
 
-    def run(self: batch_models.Job) -> None:
-        run_batch_job(self)
+    def run(self: Any) -> None:
+        run_batch_job(self, self.scheduling)
 
     def mend_details(original: Any) -> Any:
         def container_details(self: Any) -> dict[str, Any]:

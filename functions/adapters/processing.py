@@ -12,6 +12,7 @@ from domain.detection import Detection
 from domain.errors import InvalidTransitionError
 from domain.failure import job_error
 from domain.job import Job, JobError, JobRequest, ObjectRef, ResultFacts, SourceFacts, Stage
+from domain.scheduling import Scheduling, scheduling_of
 from domain.storage_keys import JobKeys
 from domain.work_order import LibraryIcon, Plan, PreviewManifest, ResultManifest, WorkOrder
 
@@ -64,8 +65,12 @@ class Processing:
         self.jobs.set_source(job_id, ObjectRef(bucket=self.media.name, key=key))
         return size_bytes
 
-    def probe_source(self, job_id: str, probe: Callable[[ObjectFacts], SourceFacts]) -> tuple[str, WorkOrder]:
-        """Look into the source, write the work order, set the job running; return the order's address and the order.
+    def probe_source(
+        self, job_id: str, probe: Callable[[ObjectFacts], SourceFacts]
+    ) -> tuple[str, WorkOrder, Scheduling]:
+        """Look into the source, write the work order, set the job running.
+
+        Returns the order's address, the order, and how its work is scheduled.
 
         Raises:
             BadSourceError: what was asked for cannot work on this file.
@@ -93,7 +98,7 @@ class Processing:
         key = JobKeys(job_id).work_order
         self.media.write(key, order)
         self.jobs.start(job_id, facts, self.clock())
-        return self.media.uri(key), order
+        return self.media.uri(key), order, scheduling_of(job.owner, request.priority)
 
     def _icon_library(self, job: Job, request: JobRequest) -> tuple[LibraryIcon, ...]:
         icons = None if request.erase is None else request.erase.icons

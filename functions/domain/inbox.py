@@ -18,6 +18,7 @@ The keys, as S3 holds them (``aws s3 cp clip.mp4 s3://BUCKET/inbox/OWNER/ --meta
 ``upscale-model``         name of a network that the operator has registered, in the quality's place
 ``bitrate-mbps``          1-100, default 10
 ``template``              ID of a template for the erase
+``priority``              1-10, default 6; smaller is sooner
 ``name``, ``user-data``   as in ``POST /v1/jobs``
 ========================  ==============================================================================
 
@@ -42,7 +43,7 @@ _OF_UPSCALE = ("upscale-quality", "upscale-model", "bitrate-mbps")
 METADATA_KEYS = (
     *("erase", "quality", *_OF_CAPTIONS, *_OF_ICONS),
     *("upscale", *_OF_UPSCALE),
-    *("template", "name", "user-data"),
+    *("template", "priority", "name", "user-data"),
 )
 
 
@@ -80,6 +81,7 @@ def request_from_metadata(s3_uri: str, metadata: Mapping[str, str], default_temp
         "template_id": template,
         "erase": _erase(given),
         "upscale": _upscale(given),
+        **({"priority": _number(given["priority"], "priority")} if "priority" in given else {}),
         "name": given.get("name"),
         "user_data": given.get("user-data"),
     }

@@ -22,6 +22,8 @@ from domain.regions import MAX_REGIONS, Region, cover_frame
 from domain.strict import Strict
 
 DEFAULT_BITRATE_MBPS = 10
+DEFAULT_PRIORITY = 6
+LAST_PRIORITY = 10
 MAX_NAME_LENGTH = 100
 MAX_USER_DATA_BYTES = 1024
 MAX_CALLBACK_URL_LENGTH = 2048
@@ -241,6 +243,9 @@ def _within_bytes(user_data: str) -> str:
     return user_data
 
 
+#: Which of its owner's waiting jobs begins first: smaller is sooner.
+Priority = Annotated[int, Field(ge=1, le=LAST_PRIORITY, strict=True)]
+
 #: Given back unread.
 UserData = Annotated[str, AfterValidator(_within_bytes)]
 
@@ -260,6 +265,7 @@ class JobRequest(Strict):
     user_data: UserData | None = None
     callback: JobCallback | None = None
     output: Output | None = None
+    priority: Priority = DEFAULT_PRIORITY
     preview: StrictBool = False
 
     @property
@@ -287,6 +293,7 @@ class PreviewRequest(Strict):
     user_data: UserData | None = None
     callback: JobCallback | None = None
     output: Output | None = None
+    priority: Priority = DEFAULT_PRIORITY
 
     def to_job_request(self) -> JobRequest:
         """Return the job that makes the preview."""
@@ -301,6 +308,7 @@ class PreviewRequest(Strict):
             user_data=self.user_data,
             callback=self.callback,
             output=self.output,
+            priority=self.priority,
             preview=True,
         )
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from domain.errors import FunctionNotSupportedError, InvalidRequestError, MissingParameterError
-from domain.job import Job, JobRequest, JobStatus, Quality
+from domain.job import DEFAULT_PRIORITY, LAST_PRIORITY, Job, JobRequest, JobStatus, Quality
 from domain.job_view import JobView
 from domain.origin import Origin
 from rpc.call import Call, validated, whole
@@ -20,7 +20,6 @@ ICONS = "VideoDelogo"
 EXTRACTION = "CaptionExtraction"
 _FUNCTIONS = (CAPTIONS, ICONS, EXTRACTION)
 PREMIUM_MODEL = "algo-video-detext-new"
-_DEFAULT_PRIORITY = 6
 _MEDIA_TYPES = ("Media", "MediaId")
 #: Fields of a job's request, by the parameter that they come from.
 _FIELDS = {
@@ -47,7 +46,6 @@ def submit(call: Call) -> dict[str, Any]:
         raise FunctionNotSupportedError(
             f"the function {function} is not one of this service", field="FunctionName", allowed=", ".join(_FUNCTIONS)
         )
-    _check_schedule(call.json_object("ScheduleConfig"))
     document: dict[str, Any] = {
         "source": _source(call.json_object("Input")),
         "output": _output(call.json_object("Output")),
@@ -55,6 +53,7 @@ def submit(call: Call) -> dict[str, Any]:
         "name": call.parameters.get("Name") or None,
         "user_data": call.parameters.get("UserData") or None,
         "erase": _erase(call, function),
+        "priority": _priority(call.json_object("ScheduleConfig")),
         # The same job as POST /v1/previews: captions are found and written down, nothing is erased.
         "preview": function == EXTRACTION,
     }
@@ -158,8 +157,8 @@ def _type_and_media(given: Mapping[str, Any], name: str) -> tuple[str, str]:
     return given["Type"], given["Media"]
 
 
-def _check_schedule(given: Mapping[str, Any]) -> None:
-    whole(given.get("Priority", _DEFAULT_PRIORITY), "ScheduleConfig.Priority", 1, 10)
+def _priority(given: Mapping[str, Any]) -> int:
+    return whole(given.get("Priority", DEFAULT_PRIORITY), "ScheduleConfig.Priority", 1, LAST_PRIORITY)
 
 
 def _function_of(job: Job) -> str | None:

@@ -94,6 +94,9 @@ JOBS = [
     (job(upscale={"model": "not-registered"}), 404, "ModelNotFound", "upscale.model"),
     (job(upscale={"factor": 4}), 400, "InvalidRequest", "upscale.factor"),
     (job(preview=True), 400, "InvalidRequest", "body"),
+    (job(priority=0), 400, "InvalidRequest", "priority"),
+    (job(priority=11), 400, "InvalidRequest", "priority"),
+    (job(priority="6"), 400, "InvalidRequest", "priority"),
     (job(colour="red"), 400, "InvalidRequest", "colour"),
     # sources
     (job(source={}), 400, "InvalidRequest", "source"),

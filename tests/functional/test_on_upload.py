@@ -35,6 +35,7 @@ def test_the_metadata_say_what_to_do(deployment, land):
         "everything": "true",
         "upscale": "2",
         "bitrate-mbps": "20",
+        "priority": "1",
         "name": "episode 1",
         "s3cmd-attrs": "left alone",
     }
@@ -43,7 +44,7 @@ def test_the_metadata_say_what_to_do(deployment, land):
 
     assert job.status is JobStatus.QUEUED
     assert job.request is not None
-    assert job.request.name == "episode 1"
+    assert (job.request.name, job.request.priority) == ("episode 1", 1)
     assert job.request.erase is not None
     assert job.request.erase.quality == "premium"
     assert [region.y for region in job.request.erase.captions.regions] == [0.8, 0.0]
@@ -130,6 +131,8 @@ def test_a_job_that_was_recorded_but_not_started_is_started_by_the_next_event(de
         ({"erase": "captions", "band": "anywhere", "region": "0,0,1,0.5"}, "give one or the other"),
         ({"erase": "captions", "band": "top"}, "band"),
         ({"upscale": "2", "keep": "0,0.8,1,0.2"}, "only with erase"),
+        ({"upscale": "2", "priority": "11"}, "priority"),
+        ({"upscale": "2", "priority": "first"}, "whole number"),
         ({"upscale": "3"}, "factor"),
         ({"upscale": "twice"}, "whole number"),
         ({"upscale": "2", "bitrate-mbps": "101"}, "bitrate_mbps"),

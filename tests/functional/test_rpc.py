@@ -209,6 +209,13 @@ LOGO_PARAMS = [
 ]
 
 
+def test_the_priority_is_the_job_s(ring, production):
+    for config, priority in ((None, 6), ({"PipelineId": "p"}, 6), ({"Priority": 1}, 1), ({"Priority": "10"}, 10)):
+        sent = production(ScheduleConfig=None if config is None else json.dumps(config))
+        _, answer = ring(PRODUCTION, "SubmitIProductionJob", **sent)
+        assert job_of(answer).request.priority == priority, config
+
+
 def test_logo_params_become_kinds_and_regions(ring, production):
     for params, kinds, regions in LOGO_PARAMS:
         sent = None if params is None else json.dumps(params)

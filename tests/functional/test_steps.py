@@ -27,6 +27,7 @@ from domain.errors import (
 )
 from domain.icon import IconDraft
 from domain.job import IconKind, Job, JobRequest, JobStatus, ObjectRef, SourceFacts, Stage
+from domain.scheduling import scheduling_of
 from domain.storage_keys import JobKeys
 from domain.work_order import Plan, ResultManifest, WorkOrder
 
@@ -72,13 +73,16 @@ def read(deployment, key, model):
 
 
 def test_the_probe_writes_the_work_order_and_sets_the_job_running(deployment, recorded, queued, tmp_path):
-    jobs = queued(make_video(tmp_path / "a.mp4").read_bytes(), erase={}, upscale={})
+    jobs = queued(make_video(tmp_path / "a.mp4").read_bytes(), erase={}, upscale={}, priority=2)
 
     answer = probe_source.handler(recorded("probe_source"), deployment.context)
 
     key = JobKeys(JOB_ID).work_order
     uri = f"s3://{deployment.bucket}/{key}"
-    assert answer == {"work_order_uri": uri, "preview": False, "erase": True, "upscale": True}
+    share = scheduling_of("default", 2).share
+    asked_for = {"preview": False, "erase": True, "upscale": True}
+    # The larger one begins first, where the job's own is the smaller.
+    assert answer == {"work_order_uri": uri, **asked_for, "share": share, "priority": 8}
     order = read(deployment, key, WorkOrder)
     job = jobs.get(JOB_ID)
     assert order.source == job.source_object

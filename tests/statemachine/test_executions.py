@@ -115,15 +115,17 @@ def test_a_call_that_the_service_failed_is_tried_again(engine: Engine) -> None:
     assert sorted(name for name in engine.records("probe-flaky") if name.startswith("probe")) == ["probe-1", "probe-2"]
 
 
-def test_stopping_an_execution_ends_its_worker_and_the_worker_s_children(engine: Engine) -> None:
-    execution = engine.start("detect-hang_kind-stopped")
-    child = int(engine.wait_for_record("detect-hang_kind-stopped", "child"))
-    worker = int(engine.wait_for_record("detect-hang_kind-stopped", "worker-detect-0"))
+@pytest.mark.parametrize("stage", ["detect", "erase", "upscale", "assemble"])
+def test_stopping_an_execution_ends_its_worker_and_the_worker_s_children(engine: Engine, stage: str) -> None:
+    job_id = f"{stage}-hang_kind-stopped"
+    execution = engine.start(job_id)
+    child = int(engine.wait_for_record(job_id, "child"))
+    worker = int(engine.wait_for_record(job_id, f"worker-{stage}-0"))
     engine.client("stepfunctions").stop_execution(executionArn=execution, cause="cancelled by its owner")
     assert engine.wait(execution)["status"] == "ABORTED"
     assert wait_until_gone(worker, child)
     # An aborted execution passes no Catch: the rule on its end is what tells the job.
-    told = json.loads(engine.wait_for_record("detect-hang_kind-stopped", "failure-"))
+    told = json.loads(engine.wait_for_record(job_id, "failure-"))
     assert told["Error"] == "Execution.ABORTED"
 
 
@@ -170,3 +172,39 @@ def test_a_terminated_batch_job_gives_its_slot_to_the_next(engine: Engine) -> No
     assert batch.describe_jobs(jobs=[holders[1]])["jobs"][0]["status"] not in {"SUCCEEDED", "FAILED"}
     batch.terminate_job(jobId=holders[1], reason="its turn is over")
     assert ended(holders[1]) == "its turn is over"
+
+
+def test_owners_take_turns_and_priority_decides_between_the_jobs_of_one(engine: Engine) -> None:
+    batch = engine.client("batch")
+    order = {"Bucket": engine.facts["bucket"], "Key": "jobs/turns/work_order.json"}
+    engine.client("s3").put_object(**order, Body=b'{"detect": "wait"}')
+    waits = ["run", "--work-order", f"s3://{order['Bucket']}/{order['Key']}", "--stage", "detect"]
+
+    def submit(name: str, share: str, priority: int, *command: str) -> str:
+        job_id: str = batch.submit_job(
+            jobName=name,
+            jobQueue=batch.describe_job_queues()["jobQueues"][0]["jobQueueName"],
+            jobDefinition=batch.describe_job_definitions()["jobDefinitions"][0]["jobDefinitionArn"],
+            shareIdentifier=share,
+            schedulingPriorityOverride=priority,
+            **({"containerOverrides": {"command": list(command)}} if command else {}),
+        )["jobId"]
+        return job_id
+
+    # Both slots are held by one owner; behind them wait two more jobs of its own, the second more urgent, and one of
+    # somebody else's. Those end at once, one after the other, when one slot is free.
+    holders = [submit(f"holder-{number}", "first", 0, *waits) for number in range(2)]
+    later, sooner = submit("later", "first", 1), submit("sooner", "first", 9)
+    other = submit("other", "second", 0)
+    batch.terminate_job(jobId=holders[0], reason="its turn is over")
+
+    def described() -> dict[str, Any]:
+        return {job["jobId"]: job for job in batch.describe_jobs(jobs=[later, sooner, other])["jobs"]}
+
+    deadline = time.monotonic() + 120
+    while {job["status"] for job in described().values()} != {"FAILED"}:
+        assert time.monotonic() < deadline, described()
+        time.sleep(0.1)
+    batch.terminate_job(jobId=holders[1], reason="its turn is over")
+    ended = described()
+    assert sorted(ended, key=lambda job_id: ended[job_id]["startedAt"]) == [other, sooner, later]

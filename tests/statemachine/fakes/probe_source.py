@@ -29,4 +29,6 @@ def handler(event, context):
         "preview": "preview" in behaviour,
         "erase": True,
         "upscale": "noupscale" not in behaviour,
+        "share": behaviour.get("share", "shared"),
+        "priority": int(behaviour.get("priority", 4)),
     }

@@ -1,0 +1,25 @@
+"""In which order the queue takes waiting work: in turns between owners, and by priority among the work of one."""
+
+from __future__ import annotations
+
+import hashlib
+
+from domain.job import LAST_PRIORITY
+from domain.strict import Strict
+
+# Of the hash; two owners of a stack who meet in one would only share their turns.
+_SHARE_CHARACTERS = 32
+
+
+class Scheduling(Strict):
+    """What Batch's fair-share policy orders by. ``share`` is alphanumeric; the larger ``priority`` begins first."""
+
+    share: str
+    priority: int
+
+
+def scheduling_of(owner: str, priority: int) -> Scheduling:
+    """Return how an owner's job is scheduled; of ``priority`` the smaller one begins first."""
+    # A hash, because an owner may have hyphens in its name and a share may not.
+    share = hashlib.sha256(owner.encode()).hexdigest()[:_SHARE_CHARACTERS]
+    return Scheduling(share=share, priority=LAST_PRIORITY - priority)
