@@ -28,6 +28,8 @@ _LIVELY_LEVELS = 3.0
 _MIN_PIECES = 6
 #: A mark that lets less than this through is opaque; what moves behind must be recognised by this correlation.
 _MIN_TRANSPARENCY = 0.15
+#: One that dims what is behind it by less than this only lightens it: what it adds cannot be told from the picture.
+_MIN_OPACITY = 0.12
 _MIN_SEEN_THROUGH = 0.45
 #: Pixels over which the change of a mark's body is levelled.
 _EDGE_PIXELS = 2
@@ -177,7 +179,7 @@ def _seen_through(
         return None
     share = np.clip(change / np.maximum(outside, 1e-3), 0, 1)
     usual = float(np.median(share[body]))
-    if usual < _MIN_TRANSPARENCY:
+    if not _MIN_TRANSPARENCY <= usual <= 1 - _MIN_OPACITY:
         return None
     # Beside the body a pixel's own share is a mixture with what is next to it.
     share = np.where(body, share, np.float32(usual))

@@ -82,17 +82,19 @@ def whereabouts(
     looks = _looks(follower, shorter_side, frame_rate)
     if entry is not None:
         looks = [known for look in looks if (known := _known(look, entry, shorter_side)) is not None]
-    proved = [look for look in looks if look.appearance is not None]
+    # Where it was found, the views prove it; anything that stands still looks laid over where it was only searched.
+    proved = [look for look in looks if look.appearance is not None and look.spot in follower.rects]
     if not proved:
         return None
     best = max(proved, key=lambda look: look.frames)
-    marks, places = [best], []
+    marks, places, seen = [best], [], []
     for look in looks:
         there = _seen_there(best, look, follower.scale.factor)
-        number = 0
         if there is None:
-            if look.appearance is None:
-                continue
+            continue
+        seen.append(look)
+        number = 0
+        if look.appearance is not None and not _is_of_one_colour(best, look, there):
             number, there = len(marks), look.ink_rect
             marks.append(look)
         places += [
@@ -105,7 +107,7 @@ def whereabouts(
     return Whereabouts(
         tuple(_to_mark(mark) for mark in marks),
         tuple(sorted(places, key=lambda place: place.start_frame)),
-        _behaviour(looks, follower.scale.factor),
+        _behaviour(seen, follower.scale.factor),
         best.appearance.agreement,
         entry or _entry_of(best, library),
     )
@@ -233,13 +235,15 @@ def _seen_there(best: _Look, look: _Look, factor: float) -> Rect | None:
     there = Rect(
         around.x0 + int(x), around.y0 + int(y), around.x0 + int(x) + box.width, around.y0 + int(y) + box.height
     )
-    ink = best.appearance.ink[best.inside(box)]
-    apart = np.abs(best.mean[(slice(None), *best.inside(box))] - look.mean[(slice(None), *look.inside(there))])
-    if likeness[y, x] < _ALIKE:
-        return None
-    # What was measured by itself is kept apart where it has another colour; what was not is the best that there is.
-    is_same = look.appearance is None or float(apart[:, ink].mean(axis=1).max()) <= _SAME_COLOUR_LEVELS
-    return there if is_same else None
+    return there if likeness[y, x] >= _ALIKE else None
+
+
+def _is_of_one_colour(best: _Look, look: _Look, there: Rect) -> bool:
+    """Tell whether a mark has the best look's colour where it is seen at another place."""
+    assert best.appearance is not None
+    here = best.inside(best.ink_rect)
+    apart = np.abs(best.mean[(slice(None), *here)] - look.mean[(slice(None), *look.inside(there))])
+    return float(apart[:, best.appearance.ink[here]].mean(axis=1).max()) <= _SAME_COLOUR_LEVELS
 
 
 def _to_mark(look: _Look) -> Mark:
