@@ -25,7 +25,9 @@ from bench.strips import write_strip
 from bench.tables import MEASURES, digits, mean, table
 from bench.transcode import plain_transcode
 from bench.worker import erase_patches, erase_to_video
-from domain.job import EraseSettings, IconErasure
+from domain.icon import IconMediaType
+from domain.job import EraseSettings, IconErasure, IconKind, ObjectRef
+from domain.work_order import LibraryIcon
 
 SETTINGS = EraseSettings(icons=IconErasure())
 UNTOUCHED, TELEA, EDGES, TRUE, FOUND = "untouched", "Telea, true mask", "edges, true box", "true track", "automatic"
@@ -41,8 +43,27 @@ class IconResult:
     speed: Speed | None
 
 
-def measure(clip: IconClip, folder: Path, pictures: Path, *, search: bool) -> IconResult:
-    """Erase and score one case in ``folder``; leave a strip of pictures."""
+def library_of(icons: Path) -> tuple[LibraryIcon, ...]:
+    """Return all stations' logos in a folder of icons: one of them is the drawn one."""
+    return tuple(
+        LibraryIcon(
+            icon_id=path.name,
+            name=path.stem,
+            kind=IconKind.TV,
+            picture=ObjectRef(bucket="", key=str(path.resolve())),
+            media_type=IconMediaType.PNG,
+        )
+        for path in sorted((icons / "tv").glob("*.png"))
+    )
+
+
+def measure(
+    clip: IconClip, folder: Path, pictures: Path, *, search: bool, library: tuple[LibraryIcon, ...] = ()
+) -> IconResult:
+    """Erase and score one case in ``folder``; leave a strip of pictures.
+
+    Over a background that stands still, only a ``library`` can tell what is an icon: elsewhere the search has none.
+    """
     true = erase_patches(clip.path, folder / "true", SETTINGS, truth=(clip.track,))
     versions = {
         UNTOUCHED: clip.marked,
@@ -53,7 +74,8 @@ def measure(clip: IconClip, folder: Path, pictures: Path, *, search: bool) -> Ic
     finding, speed = None, None
     if search:
         count = len(clip.clean)
-        job_seconds = erase_to_video(clip.path, folder / "job", SETTINGS)
+        known = library if clip.case.kind == "static" else ()
+        job_seconds = erase_to_video(clip.path, folder / "job", SETTINGS, known)
         transcode_seconds = plain_transcode(clip.path, folder / "plain.mp4")
         found = erase_patches(clip.path, folder / "found", SETTINGS, found_in=folder / "job")
         versions[FOUND] = found.frames
@@ -209,7 +231,8 @@ def main() -> None:
     for case in chosen(options.only, quick=options.quick):
         with tempfile.TemporaryDirectory(dir=options.out) as name:
             clip = draw(case, options.clips, options.icons, Path(name), options.width)
-            results.append(measure(clip, Path(name), options.out, search=not options.truth))
+            library = library_of(options.icons)
+            results.append(measure(clip, Path(name), options.out, search=not options.truth, library=library))
         print(case.name, " ".join(f"{score.psnr:.2f}" for score in results[-1].versions.values()), flush=True)
     text = report(results)
     (options.out / "table.md").write_text(text, encoding="utf-8")

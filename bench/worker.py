@@ -10,7 +10,7 @@ from domain.detection import CaptionEvent, Detection, IconTrack
 from domain.job import EraseSettings, ObjectRef, Stage, UpscaleSettings
 from domain.planning import plan_segments
 from domain.progress import StageProgress
-from domain.work_order import WorkOrder
+from domain.work_order import LibraryIcon, WorkOrder
 from gpu_worker.stages.job import EraseRecord, StageJob, StageRecord
 from gpu_worker.stages.pipeline import run_all, run_stage
 from gpu_worker.video.frame import Frame
@@ -89,21 +89,30 @@ def erase_patches(
     )
 
 
-def erase_to_video(source: Path, folder: Path, settings: EraseSettings) -> float:
+def erase_to_video(
+    source: Path, folder: Path, settings: EraseSettings, icon_library: tuple[LibraryIcon, ...] = ()
+) -> float:
     """Run a whole erase job on ``source``, encoded result and all; return the seconds that it took."""
-    job = _job(source, folder, settings, None)
+    job = _job(source, folder, settings, None, icon_library)
     started = time.perf_counter()
     run_all(job)
     return time.perf_counter() - started
 
 
-def _job(source: Path, folder: Path, erase: EraseSettings | None, upscale: UpscaleSettings | None) -> StageJob:
+def _job(
+    source: Path,
+    folder: Path,
+    erase: EraseSettings | None,
+    upscale: UpscaleSettings | None,
+    icon_library: tuple[LibraryIcon, ...] = (),
+) -> StageJob:
     order = WorkOrder(
         job_id=None,
         source=ObjectRef(bucket="", key=str(source.resolve())),
         source_facts=probe_video(source).to_source_facts(),
         erase=erase,
         upscale=upscale,
+        icon_library=icon_library,
     )
     return StageJob(LocalWorkspace(folder), order, _unheard)
 

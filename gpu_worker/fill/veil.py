@@ -26,7 +26,7 @@ _UNEXPLAINED = 2.0
 #: Side of the neighbourhood in which detail is told from noise, in pixels.
 _NOISE_SIDE = 5
 #: Edges of a veil are known to this part of a pixel; what is a pixel away from one is the codec's ringing.
-_REGISTRATION_PIXELS = 0.15
+_REGISTRATION_PIXELS = 0.07
 _RINGING_SIDE = 5
 #: Pixels on either side of a plate's edge that are compared with those across.
 _SEAM_DEPTH = 3
