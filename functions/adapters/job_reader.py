@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from domain import job_view
 from domain.job import Job, JobStatus
+from domain.job_filter import JobFilter
 from domain.job_view import JobPage, JobView
 from domain.progress import overall
 
@@ -37,13 +38,13 @@ class JobReader:
         """
         return self.show(self.jobs.get(job_id, owner))
 
-    def page(self, owner: str, limit: int, cursor: str | None, status: JobStatus | None) -> JobPage:
-        """Show some jobs, newest first.
+    def page(self, owner: str, limit: int, cursor: str | None, wanted: JobFilter) -> JobPage:
+        """Show some jobs that a filter admits, newest first.
 
         Raises:
             InvalidRequestError: the cursor is none that a page gave.
         """
-        records = self.jobs.page(owner, limit, cursor, status)
+        records = self.jobs.page(owner, limit, cursor, wanted)
         return JobPage(jobs=self._show_all(records.jobs), next_cursor=records.next_cursor)
 
     def show(self, job: Job) -> JobView:

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from domain import cursor as cursors
 from domain.errors import InvalidTransitionError, JobNotFoundError
 from domain.job import Delivery, Job, JobError, JobStatus, ObjectRef, ResultFacts, SourceFacts, Stage, sources_of
+from domain.job_filter import JobFilter
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
@@ -29,6 +30,7 @@ _JOBS_PER_READ = 100
 _MAX_READS_PER_PAGE = 10
 _JOBS_PER_BATCH = 100  # what BatchGetItem takes
 _CONDITION_FAILED = "ConditionalCheckFailedException"
+_ANY = JobFilter()
 # Fixed width, so that the order of the strings is the order in time.
 _TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 _TEXT_FIELDS = ("job_id", "owner", "status", "stage")
@@ -121,8 +123,8 @@ class JobsTable:
             for page in pages:
                 yield from (item["job_id"]["S"] for item in page["Items"])
 
-    def page(self, owner: str, limit: int, cursor: str | None = None, status: JobStatus | None = None) -> RecordPage:
-        """List jobs of ``owner``, newest first, at most ``limit``.
+    def page(self, owner: str, limit: int, cursor: str | None = None, wanted: JobFilter = _ANY) -> RecordPage:
+        """List jobs of ``owner`` that a filter admits, newest first, at most ``limit``.
 
         Raises:
             InvalidRequestError: the cursor is none that this listing gave.
@@ -130,13 +132,14 @@ class JobsTable:
         start = _decode_cursor(cursor, owner) if cursor else None
         jobs: list[Job] = []
         for _ in range(_MAX_READS_PER_PAGE):
-            items, start = self._query(owner, _JOBS_PER_READ if status else limit + 1, start, status)
-            jobs += [_from_item(item) for item in items]
+            items, start = self._query(owner, limit + 1 if wanted.is_open else _JOBS_PER_READ, start, wanted.status)
+            # What DynamoDB cannot see, because it lies inside of documents, is judged here.
+            jobs += [job for job in map(_from_item, items) if wanted.admits(job)]
             if len(jobs) > limit:
                 return RecordPage(tuple(jobs[:limit]), _encode_cursor(_list_key(jobs[limit - 1])))
             if start is None:
                 return RecordPage(tuple(jobs), None)
-        # A status that is rare among very many jobs: a short page, and a cursor to go on from.
+        # What is wanted is rare among very many jobs: a short page, and a cursor to go on from.
         return RecordPage(tuple(jobs), _encode_cursor(start) if start else None)
 
     def set_source(self, job_id: str, source: ObjectRef) -> None:

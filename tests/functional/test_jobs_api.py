@@ -344,9 +344,47 @@ def test_a_list_can_be_narrowed_to_a_status(deployment, call, recorded):
     assert page["next_cursor"] is None
 
 
+def test_a_list_can_be_narrowed_to_a_function_a_quality_and_a_tier(deployment, call, recorded):
+    jobs, made = deployment.serve().jobs, {}
+    for name, wanted, size in (
+        ("caption", {"erase": {}}, (640, 360)),
+        ("premium", {"erase": {"quality": "premium"}, "upscale": {}}, (1280, 720)),
+        ("double", {"upscale": {}}, (1920, 1080)),
+    ):
+        deployment.clock.advance(seconds=1)
+        request = JobRequest.model_validate({"source": {"url": "https://example.com/a.mp4"}, **wanted})
+        made[name] = Job(job_id=name, owner="default", request=request, created_at=deployment.clock())
+        jobs.put_new(made[name])
+        facts = SourceFacts(
+            size_bytes=5, container="mp4", video_codec="h264", pixel_format="yuv420p", width=size[0], height=size[1]
+        )
+        jobs.start(name, facts, deployment.clock())
+
+    def listed(**parameters):
+        page = call(list_jobs, query(recorded("list_jobs"), **parameters)).body
+        return [job["job_id"] for job in page["jobs"]], page["next_cursor"] is not None
+
+    assert listed(function="erase") == (["caption"], False)
+    assert listed(function="upscale", tier="full_hd") == (["double"], False)
+    assert listed(quality="premium") == (["premium"], False)
+    assert listed(tier="hd", status="RUNNING") == (["premium"], False)
+    assert listed(tier="sd", quality="premium") == ([], False)
+    assert listed(status="RUNNING", limit="2") == (["double", "premium"], True)
+
+
 @pytest.mark.parametrize(
     "parameters",
-    [{"limit": "0"}, {"limit": "101"}, {"limit": "many"}, {"status": "DONE"}, {"cursor": "abc"}, {"stauts": "FAILED"}],
+    [
+        {"function": "cut"},
+        {"quality": "best"},
+        {"tier": "8k"},
+        {"limit": "0"},
+        {"limit": "101"},
+        {"limit": "many"},
+        {"status": "DONE"},
+        {"cursor": "abc"},
+        {"stauts": "FAILED"},
+    ],
 )
 def test_a_list_refuses_parameters_against_the_rules(deployment, call, recorded, parameters):
     answer = call(list_jobs, query(recorded("list_jobs"), **parameters))
