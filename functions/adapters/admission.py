@@ -49,7 +49,7 @@ class Admission:
                 f"{limit} minutes of video were finished this month; the next one begins at 00:00 UTC on its first day",
                 allowed=f"{limit} minutes a month",
             )
-        self.slots.take(key, job_id)
+        self.slots.take(key, job_id, self.clock())
 
     def _minutes(self, owner: str) -> float:
         now = self.clock()

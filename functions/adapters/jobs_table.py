@@ -90,9 +90,9 @@ class JobsTable:
             raise JobNotFoundError(f"there is no job {job_id}", field="job_id")
         return job
 
-    def unfinished(self, job_ids: Collection[str]) -> frozenset[str]:
-        """Return those of the jobs that have a record and have not ended."""
-        found: set[str] = set()
+    def statuses(self, job_ids: Collection[str]) -> dict[str, JobStatus]:
+        """Return the status of each of the jobs that has a record."""
+        found: dict[str, JobStatus] = {}
         wanted = sorted(job_ids)
         for start in range(0, len(wanted), _JOBS_PER_BATCH):
             asked: Mapping[str, Any] = {
@@ -106,9 +106,9 @@ class JobsTable:
             while asked:
                 answer = self._client.batch_get_item(RequestItems=asked)
                 items = answer["Responses"][self._table]
-                found |= {item["job_id"]["S"] for item in items if not JobStatus(item["status"]["S"]).is_final}
+                found |= {item["job_id"]["S"]: JobStatus(item["status"]["S"]) for item in items}
                 asked = answer["UnprocessedKeys"]
-        return frozenset(found)
+        return found
 
     def unfinished_before(self, moment: datetime) -> Iterator[str]:
         """Yield the IDs of the jobs that were submitted before a moment and have not ended, oldest first."""

@@ -164,22 +164,33 @@ def test_jobs_in_flight_are_limited_and_ended_ones_make_room(deployment, call, r
     assert submit(deployment, call, recorded, caller).status == 429
 
 
+def test_a_submission_between_its_slot_and_its_record_keeps_the_slot_for_as_long_as_one_can_last(deployment):
+    quota = deployment.new_caller("default", jobs_in_flight=1).key_quota
+    slots, clock = current_service().submission.admission.slots, deployment.clock
+    slots.take(quota, "on-its-way", clock())
+    clock.advance(seconds=59)
+    with pytest.raises(TooManyJobsInFlightError):
+        slots.take(quota, "another", clock())
+    # Nothing was ever recorded: it failed on its way.
+    clock.advance(seconds=2)
+    slots.take(quota, "another", clock())
+
+
 def test_racing_requests_do_not_exceed_the_slots(deployment):
     caller = deployment.new_caller("default", jobs_in_flight=5)
     slots = current_service().submission.admission.slots
     jobs = [f"job-{number}" for number in range(40)]
-    recorded_as_running = frozenset(jobs)
 
-    class AllUnfinished:
+    class AllRunning:
         @staticmethod
-        def unfinished(job_ids):
-            return recorded_as_running & frozenset(job_ids)
+        def statuses(job_ids):
+            return dict.fromkeys(job_ids, JobStatus.RUNNING)
 
-    racing = type(slots)(slots.client, slots.table_name, AllUnfinished())
+    racing = type(slots)(slots.client, slots.table_name, AllRunning())
 
     def take(job_id):
         try:
-            racing.take(caller.key_quota, job_id)
+            racing.take(caller.key_quota, job_id, deployment.clock())
         except TooManyJobsInFlightError:
             return None
         return job_id

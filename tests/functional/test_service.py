@@ -13,7 +13,7 @@ import pytest
 from adapters.once_per_key import IdempotencyKey
 from adapters.service import current_service, use_service
 from domain.errors import ConflictError, InvalidTransitionError
-from domain.job import Job, JobError, JobRequest
+from domain.job import Job, JobError, JobRequest, JobStatus
 from local.moto_mends import make_conditional_writes_atomic
 
 #: Distinct requests of the test with duplicates; `make idempotency` asks for a thousand.
@@ -119,4 +119,5 @@ def test_requests_and_their_duplicates_make_one_job_each(deployment):
     assert all(len(jobs) == 1 for jobs in answered.values())
     assert len(executions.started) == DISTINCT
     assert set(executions.started.values()) == {1}
-    assert len(service.jobs.unfinished(executions.started)) == DISTINCT
+    assert set(service.jobs.statuses(executions.started).values()) == {JobStatus.QUEUED}
+    assert len(service.jobs.statuses(executions.started)) == DISTINCT
