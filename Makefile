@@ -17,7 +17,7 @@ BITRATE_MBPS ?=
 OUT ?= out
 PORT ?= 0
 
-.PHONY: help run serve setup test fast-test lint types architecture sam-test sam-local audit deploy idempotency acceptance formats-table throughput bench-segments bench-erase bench-icons bench-second-look openapi fuzz bench-upscale train-fast train-normal train-premium train-fill-small train-fill-large requirements clean
+.PHONY: help run serve setup test fast-test lint types architecture sam-test sam-local audit deploy idempotency acceptance formats-table throughput bench-segments bench-erase bench-icons bench-second-look openapi fuzz bench-upscale gpu-check train-fast train-normal train-premium train-fill-small train-fill-large requirements clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -135,6 +135,24 @@ bench-second-look: setup  ## the second look's figures on clean, filled and spoi
 
 bench-upscale: setup  ## pictures and compressed videos doubled by every upscaler, scored against the truth (minutes)
 	$(VENV)/bin/python -m bench.upscale --pictures build/bench-upscale --json build/bench-upscale/videos.json
+	$(VENV)/bin/python -m bench.stage_speed
+
+# onnxruntime for GPUs takes the same package folder as the one for CPUs: an environment of its own.
+GPU_CHECK := build/gpu-check
+$(GPU_CHECK)/.python: requirements/gpu-check.txt
+	@$(PYTHON) -m venv $(GPU_CHECK)/venv
+	@$(GPU_CHECK)/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
+gpu-check:  ## on a machine with an NVIDIA GPU: the tests that need one, then the speed of the upscale stage and the GPU's load
+	@nvidia-smi --list-gpus >/dev/null 2>&1 || { echo "gpu-check: there is no NVIDIA GPU here, or no driver for it" >&2; exit 1; }
+	@$(MAKE) --no-print-directory $(GPU_CHECK)/.python
+	@site=$$(cd $(GPU_CHECK)/venv/lib/python3.11/site-packages && pwd) && \
+	  export PYTHONPATH=.:functions LD_LIBRARY_PATH=$$site/nvidia/cu13/lib:$$site/nvidia/cudnn/lib && \
+	  $(GPU_CHECK)/venv/bin/python -m gpu_worker doctor --device cuda && \
+	  $(GPU_CHECK)/venv/bin/python -m pytest -q tests/gpu && \
+	  $(GPU_CHECK)/venv/bin/python -m bench.stage_speed --device cuda --models auto fast \
+	    --sizes 640x360 960x540 1280x720 1920x1080 $(if $(CLIP),--clip "$(CLIP)")
 
 # Networks are trained in an environment of their own: torch is larger than everything else together.
 TRAINING := build/training

@@ -2,7 +2,7 @@
 # Rewrites the pinned, hashed lists from their .in files: all of them, or those named.
 set -euo pipefail
 cd "$(dirname "$0")"
-[ $# -gt 0 ] || set -- lambda lambda-runtime probe-layer worker-cpu worker-gpu local dev sam audit
+[ $# -gt 0 ] || set -- lambda lambda-runtime probe-layer worker-cpu worker-gpu gpu-check local dev sam audit
 for name in "$@"; do
   pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-options --no-emit-find-links \
     --no-header --strip-extras --allow-unsafe --output-file "$name.txt" "$name.in"
