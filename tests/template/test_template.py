@@ -152,6 +152,8 @@ def test_the_bucket_is_closed_and_cleans_up(resources):
     assert bucket["NotificationConfiguration"]["EventBridgeConfiguration"]["EventBridgeEnabled"] is True
     rules = {rule.get("Prefix"): rule for rule in bucket["LifecycleConfiguration"]["Rules"]}
     assert rules["uploads/"]["ExpirationInDays"] == 1
+    assert rules["jobs/"]["ExpirationInDays"] == 3
+    assert rules["results/"]["ExpirationInDays"] == {"Ref": "ResultLifetimeDays"}
     assert "AbortIncompleteMultipartUpload" in rules[None]
 
 
