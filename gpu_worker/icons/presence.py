@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 #: Frames over which the gain is levelled, by its median: what moves behind a faint mark comes and goes in it.
 _LEVELLED_FRAMES = 5
-#: A mark is there above this share of its usual gain; where it fades in or out, down to the lesser one.
-_PRESENT_SHARE = 0.45
+#: A mark is there above this share of its usual gain, and before and after for as long as it keeps above the second
+#: one: over a picture of its own colour less of it is seen. Where it fades in or out, down to the third.
+_PRESENT_SHARE, _STILL_SHARE = 0.45, 0.25
 _FADING_SHARE = 0.12
 #: The longest fade, in seconds, and the longest gap that is none, and the shortest stay that is one.
 _MAX_FADE_SECONDS = 1.0
@@ -38,18 +39,19 @@ def stays_of(gains: Sequence[float], first_frame: int, usual: float, frame_rate:
         frame_rate: frames per second.
     """
     raw = np.asarray(gains, dtype=np.float32)
-    present = _closed(_levelled(raw) >= _PRESENT_SHARE * usual, max(1, round(_MAX_GAP_SECONDS * frame_rate)))
+    level = _levelled(raw)
+    present = _closed(level >= _STILL_SHARE * usual, max(1, round(_MAX_GAP_SECONDS * frame_rate)))
     longest_fade = max(1, round(_MAX_FADE_SECONDS * frame_rate))
     shortest = max(2, round(_MIN_STAY_SECONDS * frame_rate))
     stays: list[Stay] = []
     for start, end in runs(present):
-        if end - start < min(shortest, len(raw)):
+        if end - start < min(shortest, len(raw)) or level[start:end].max() < _PRESENT_SHARE * usual:
             continue
         begin = _fade_end(raw, start, -1, longest_fade, usual)
         finish = _fade_end(raw, end - 1, 1, longest_fade, usual) + 1
-        if stays and begin + first_frame < stays[-1].end:
-            begin = stays[-1].end - first_frame
-        stays.append(Stay(first_frame + begin, first_frame + finish, float(raw[start:end].mean())))
+        if stays and begin + first_frame <= stays[-1].end:
+            begin = stays.pop().start - first_frame
+        stays.append(Stay(first_frame + begin, first_frame + finish, float(raw[begin:finish].mean())))
     return stays
 
 

@@ -36,3 +36,11 @@ def test_a_flash_is_no_stay():
 
 def test_faint_marks_are_judged_by_their_own_strength():
     assert spans(gains((0, 10), (0.6, 30), (0.05, 10)), usual=0.6) == [(10, 40)]
+
+
+def test_over_its_own_colour_a_mark_is_still_there():
+    assert spans(gains((0, 10), (1, 20), (0.3, 15), (1, 20), (0, 10))) == [(10, 65)]
+
+
+def test_what_never_shows_in_full_is_nothing():
+    assert spans(gains((0, 10), (0.3, 40), (0, 10))) == []
