@@ -40,6 +40,9 @@ _PROVIDERS = {
     Device.TENSORRT: "TensorrtExecutionProvider",
 }
 
+#: Of a user's own file. The largest networks of the field have a fifth of it; more is no network that runs on video.
+_MOST_MEGABYTES = 500
+
 
 class DeviceUnavailableError(ModelError):
     """Raised when CUDA was asked for and is not really there; falling back in silence would cost hours."""
@@ -155,11 +158,17 @@ def open_file(path: Path, device: Device = Device.CPU, threads: int | None = Non
     """Open a user's own network.
 
     Raises:
-        InvalidRequestError: when the file is not there or holds no network.
+        InvalidRequestError: when the file is not there, is too large, or holds no network.
         DeviceUnavailableError: when ``device`` cannot be had.
     """
     if not path.is_file():
         raise InvalidRequestError(f"there is no file {path}")
+    megabytes = path.stat().st_size / 1e6
+    if megabytes > _MOST_MEGABYTES:
+        raise InvalidRequestError(
+            f"{path.name} has {megabytes:.0f} MB: a network may have {_MOST_MEGABYTES}",
+            allowed=f"an ONNX file of at most {_MOST_MEGABYTES} MB",
+        )
     try:
         return _open(path, device, threads)
     except ModelError:

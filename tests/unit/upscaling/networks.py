@@ -8,11 +8,18 @@ from onnx import TensorProto, helper, numpy_helper
 
 
 def write_doubler(
-    path: Path, *, unshuffle: int = 1, enlarges: int = 2, gain: float = 1.0, side=None, ring: float = 0.02
+    path: Path,
+    *,
+    unshuffle: int = 1,
+    enlarges: int = 2,
+    gain: float = 1.0,
+    side=None,
+    ring: float = 0.02,
+    channels: int = 1,
 ):
     """Write a network that repeats each pixel, adds ``ring`` of its neighbours' difference, and unshuffles first."""
     pixels, out = unshuffle**2, enlarges * unshuffle
-    weight = np.zeros((out * out, pixels, 3, 3), np.float32)
+    weight = np.zeros((out * out, channels * pixels, 3, 3), np.float32)
     for row in range(out):
         for column in range(out):
             source = (row // enlarges) * unshuffle + column // enlarges
@@ -36,7 +43,7 @@ def write_doubler(
     graph = helper.make_graph(
         nodes,
         "doubler",
-        [helper.make_tensor_value_info("luma", TensorProto.FLOAT, ["batch", 1, *sides])],
+        [helper.make_tensor_value_info("luma", TensorProto.FLOAT, ["batch", channels, *sides])],
         [helper.make_tensor_value_info("doubled", TensorProto.FLOAT, None)],
         initializers,
     )

@@ -175,6 +175,7 @@ def test_tiles_cover_once():
         ({"enlarges": 3}, "not twice the size"),
         ({"gain": 3.0}, "comes out wrong"),
         ({"side": 64}, "dynamic height and width"),
+        ({"channels": 3}, r"not \(N, 1, H, W\)"),
     ],
 )
 def test_a_network_that_is_no_doubler_is_refused_with_the_reason(tmp_path, changes, reason):
@@ -190,6 +191,10 @@ def test_a_file_that_is_no_network_is_refused(tmp_path):
         open_upscaler(str(path))
     with pytest.raises(InvalidRequestError, match="no file"):
         open_upscaler(str(tmp_path / "gone.onnx"))
+    with path.open("r+b") as file:
+        file.truncate(501_000_000)  # a hole: it takes no room on the disk
+    with pytest.raises(InvalidRequestError, match="has 501 MB"):
+        open_upscaler(str(path))
 
 
 def test_a_users_own_network_doubles(tmp_path):
