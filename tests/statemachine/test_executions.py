@@ -115,7 +115,19 @@ def test_a_call_that_the_service_failed_is_tried_again(engine: Engine) -> None:
     assert sorted(name for name in engine.records("probe-flaky") if name.startswith("probe")) == ["probe-1", "probe-2"]
 
 
-@pytest.mark.parametrize("stage", ["detect", "erase", "upscale", "assemble"])
+@pytest.mark.parametrize("stage", ["erase", "upscale"])
+def test_stopping_an_execution_ends_the_worker_of_a_piece(engine: Engine, stage: str) -> None:
+    job_id = f"{stage}-hang_kind-stopped"
+    execution = engine.start(job_id)
+    child = int(engine.wait_for_record(job_id, "child"))
+    worker = int(engine.wait_for_record(job_id, f"worker-{stage}-0"))
+    engine.client("stepfunctions").stop_execution(executionArn=execution, cause="cancelled by its owner")
+    # AWS tells of the abort, the local engine of the Map whose piece was ended.
+    assert engine.wait(execution)["status"] in {"ABORTED", "FAILED"}
+    assert wait_until_gone(worker, child)
+
+
+@pytest.mark.parametrize("stage", ["detect", "assemble"])
 def test_stopping_an_execution_ends_its_worker_and_the_worker_s_children(engine: Engine, stage: str) -> None:
     job_id = f"{stage}-hang_kind-stopped"
     execution = engine.start(job_id)
