@@ -58,7 +58,7 @@ class Follower:
     def __post_init__(self) -> None:
         self._recent = deque(maxlen=self.step)
         for rect in self.rects:
-            self._open_spot(rect, 0)
+            self._open_spot(_inside(rect, *self.scale.small), 0)
 
     def process_frame(self, frame: Frame, gradients: NDArray[np.float32]) -> None:
         """Take the next frame; ``gradients`` (6, h, w) are its own in small."""
@@ -105,6 +105,12 @@ class Follower:
         spot = self._open_spot(rect, self._recent[0][0])
         for _, earlier in self._recent:
             self._look(spot, earlier)
+
+
+def _inside(rect: Rect, width: int, height: int) -> Rect:
+    """Return a rectangle moved into the picture: a find that shows a part of a mark may place it across the edge."""
+    right = min(max(rect.x0, 0), max(0, width - rect.width)) - rect.x0
+    return rect.shifted(right, min(max(rect.y0, 0), max(0, height - rect.height)) - rect.y0)
 
 
 def small_gradients(frame: Frame, scale: Scale) -> NDArray[np.float32]:

@@ -1,0 +1,24 @@
+"""A mark is looked for inside the picture, wherever a part of it was found."""
+
+import numpy as np
+import pytest
+
+from gpu_worker.icons.following import Follower
+from gpu_worker.icons.sample import PLANES, Scale
+from gpu_worker.icons.template import Template
+from gpu_worker.video.rect import Rect
+from tests.unit.captions.drawn import moving
+
+SCALE = Scale.of(320, 180)
+
+
+@pytest.mark.parametrize("corner", [(-30, 10), (300, -4), (10, 175)])
+def test_a_find_across_the_pictures_edge_is_moved_into_it(corner):
+    chance = np.random.default_rng(1)
+    template = Template.of(chance.normal(0, 9, (PLANES, 20, 40)).astype(np.float32), np.ones((20, 40), dtype=bool))
+    x, y = corner
+    follower = Follower(template, (Rect(x, y, x + 40, y + 20),), SCALE, 5)
+    follower.process_frame(moving(1, 0, 320, 180)[0], chance.normal(0, 9, (PLANES, 180, 320)).astype(np.float32))
+    (spot,) = follower.spots[:1]
+    assert spot.rect.meet(Rect(0, 0, 320, 180)) == spot.rect
+    assert (spot.rect.width, spot.rect.height) == (40, 20)
