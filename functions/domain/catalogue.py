@@ -52,11 +52,10 @@ class Catalogue(Strict):
     models: tuple[ModelCard, ...]
 
 
-#: In the order of what they cost.
+#: Those that the worker has the weights of, in the order of what they cost.
 _DOUBLERS = {
     UpscaleQuality.FAST: "A network of our own that keeps up on a CPU",
     UpscaleQuality.NORMAL: "A larger one",
-    UpscaleQuality.PREMIUM: "The largest one, for a GPU",
 }
 
 

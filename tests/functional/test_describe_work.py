@@ -7,8 +7,11 @@ import json
 import pytest
 
 import describe_work
+from domain.catalogue import catalogue
 from domain.estimate import EstimateRates, EstimateRequest, estimate
-from domain.job import Quality
+from domain.job import Quality, UpscaleQuality
+from domain.usage import Function
+from gpu_worker.inference.model_store import list_models
 
 RATES = EstimateRates(
     erase=20, erase_premium=5, upscale=10, upscale_normal=4, upscale_premium=2, price_per_hour=3.6, currency="EUR"
@@ -27,11 +30,17 @@ def test_models_tell_what_they_take(deployment, call, recorded):
     assert {model["quality"] for model in models if model["function"] == "erase"} == set(Quality)
     assert {model["rpc_model_id"] for model in models} == {"", "algo-video-detext-new", None}
     doublers = [model for model in models if model["function"] == "upscale"]
-    assert [model["quality"] for model in doublers] == ["fast", "normal", "premium", None]
-    assert [model["model"] for model in doublers] == [None, None, None, "anime-2x"]
+    assert [model["quality"] for model in doublers] == ["fast", "normal", None]
+    assert [model["model"] for model in doublers] == [None, None, "anime-2x"]
     for double in doublers:
         assert "mkv" in double["containers"]
         assert double["picture"] == {"min_side": 360, "max_long_side": 1920, "max_short_side": 1080}
+
+
+def test_the_qualities_of_a_doubling_are_those_that_the_worker_has_weights_of():
+    listed = {card.quality for card in catalogue().models if card.function is Function.UPSCALE}
+    installed = {card.name.removeprefix("upscale-") for card in list_models() if card.task == "upscaling"}
+    assert listed == installed & set(UpscaleQuality)
 
 
 @pytest.mark.parametrize(
