@@ -15,6 +15,8 @@ from gpu_worker.video.halo import codec_halo
 
 #: Agreement, and squared levels per pixel, of an edge that belongs to the mark.
 _EDGE_AGREEMENT, _EDGE_ENERGY = 0.35, 1.0
+#: Edges of which less than this share of the energy runs across the main direction are a line.
+_LINE_SHARE = 0.05
 #: Specks of fewer pixels are chance.
 _MIN_SPECK = 8
 #: A pixel belongs to a mark if it differs by this much from what its surroundings let expect, in levels and as a share
@@ -60,7 +62,7 @@ class Appearance:
 
 
 def measure(pieces: Sequence[Piece], near: _Mask, shorter_side: int) -> Appearance | None:
-    """Return the look of the mark that some pieces of one place show; None where nothing stays in them.
+    """Return the look of the mark that some pieces of one place show; None where nothing stays in them, or but a line.
 
     Args:
         pieces: at least two, of one size.
@@ -71,7 +73,7 @@ def measure(pieces: Sequence[Piece], near: _Mask, shorter_side: int) -> Appearan
     evidence = _Evidence.of(planes)
     halo = codec_halo(shorter_side)
     edges = evidence.edges(near, 2 * halo)
-    if not edges.any():
+    if not edges.any() or evidence.is_line(edges):
         return None
     ink = evidence.ink(edges, 3 * halo)
     mask = _grown(ink, halo)
@@ -136,6 +138,13 @@ class _Evidence:
             before = int(edges.sum())
             edges = staying & _grown(edges, reach)
         return edges
+
+    def is_line(self, edges: _Mask) -> bool:
+        """Tell whether edges run in one direction only: a horizon stays where it is while a picture moves along it."""
+        right, down = self.gradients[0][edges], self.gradients[1][edges]
+        tensor = np.array([[(right**2).sum(), (right * down).sum()], [(right * down).sum(), (down**2).sum()]])
+        smaller, larger = np.linalg.eigvalsh(tensor)
+        return bool(smaller < _LINE_SHARE * larger)
 
     def ink(self, edges: _Mask, ring_pixels: int) -> _Mask:
         """Return the mark's pixels among its edges and what lies between them.

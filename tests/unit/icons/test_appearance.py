@@ -1,0 +1,57 @@
+"""What pieces of frames tell of a mark."""
+
+import numpy as np
+
+from gpu_worker.icons.appearance import measure
+from gpu_worker.icons.pieces import Piece
+from gpu_worker.video.rect import Rect
+from tests.unit.captions.drawn import HEIGHT, moving
+from tests.unit.icons.drawn import CORNERS, with_logo
+
+RECT = Rect(0, 0, 120, 80)
+FRAMES = 30
+
+
+def pieces_of(frames):
+    pieces = []
+    for frame in frames:
+        chroma = [np.kron(plane[:40, :60], np.ones((2, 2), np.uint8)) for plane in (frame.u, frame.v)]
+        pieces.append(Piece(frame.index, RECT, np.stack([frame.y[RECT.slices], *chroma])))
+    return pieces
+
+
+def near():
+    mask = np.zeros((80, 120), dtype=bool)
+    mask[14:54, 20:84] = True
+    return mask
+
+
+def test_a_logo_agrees_and_does_not_move():
+    frames, alpha = with_logo(moving(FRAMES, 5.0), lambda _: CORNERS[0])
+    seen = measure(pieces_of(frames), near(), HEIGHT)
+    assert seen is not None
+    assert seen.agreement > 0.75
+    assert seen.shift < 0.05
+    assert seen.around < 0.3
+    assert seen.ink[14:54, 20:84][alpha > 0.5].mean() > 0.97
+
+
+def test_what_the_scene_carries_along_shifts():
+    printed, _ = with_logo(moving(1, 0.0), lambda _: CORNERS[0])
+    rolled = [np.roll(printed[0].y[RECT.slices], round(index / 4), axis=1) for index in range(FRAMES)]
+    grey = np.full((80, 120), 128, np.uint8)
+    seen = measure([Piece(index, RECT, np.stack([y, grey, grey])) for index, y in enumerate(rolled)], near(), HEIGHT)
+    assert seen is None or seen.shift > 0.4
+
+
+def test_a_horizon_along_which_the_picture_moves_is_no_mark():
+    pieces = []
+    for piece in pieces_of(moving(FRAMES, 5.0)):
+        planes = piece.planes // 4
+        planes[0, 34:] += 100
+        pieces.append(Piece(piece.index, RECT, planes))
+    assert measure(pieces, near(), HEIGHT) is None
+
+
+def test_nothing_that_stays_is_nothing():
+    assert measure(pieces_of(moving(FRAMES, 9.0)), near(), HEIGHT) is None
