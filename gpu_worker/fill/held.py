@@ -16,6 +16,8 @@ from gpu_worker.fill.spatial import normalised_blur
 from gpu_worker.fill.windows import CHROMA_BLEED
 from gpu_worker.video.frame import Plane
 
+#: Holes no deeper than this, in pixels, are filled from beside, each frame anew: there is nothing to hold.
+_SHALLOW = 4
 #: What is remembered of the scene goes this share of the way to what is seen, each frame: the codec's noise averages
 #: out, and what changes slowly is followed.
 _PACE = 0.1
@@ -65,7 +67,7 @@ def hold_run(
     for index, (result, motion) in enumerate(zip(results, motions, strict=True), first_index):
         here = result.surroundings
         needs = _needs(result)
-        if not needs[0].any():
+        if not _is_deep(needs[0]):
             held = None
             done.append(result)
             continue
@@ -83,6 +85,12 @@ def hold_run(
         held = Held(index, (steps[0][1], steps[1][1], steps[2][1]))
         done.append(replace(result, surroundings=_with_planes(here, tuple(shown for shown, _ in steps))))
     return done, held
+
+
+def _is_deep(need: FloatPlane) -> bool:
+    """Tell whether any hole is so deep that its middle is more than what lies beside."""
+    side = 2 * _SHALLOW + 1
+    return bool(cv2.erode((need > 0).astype(np.uint8), np.ones((side, side), np.uint8)).any())
 
 
 def _needs(filled: Filled) -> tuple[FloatPlane, FloatPlane, FloatPlane]:
