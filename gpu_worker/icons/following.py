@@ -79,7 +79,7 @@ class Follower:
         return spot
 
     def _look(self, spot: Spot, gradients: NDArray[np.float32]) -> float:
-        gain = self.template.seen_in(gradients[(slice(None), *spot.rect.slices)]).gain
+        gain = self.template.gain_in(gradients[(slice(None), *spot.rect.slices)])
         spot.gains.append(gain)
         return gain
 
@@ -95,7 +95,7 @@ class Follower:
         width, height = self.template.size
         rect = Rect(int(x), int(y), int(x) + width, int(y) + height)
         least, most = _NEW_PLACE_GAINS
-        gain = self.template.seen_in(gradients[(slice(None), *rect.slices)]).gain
+        gain = self.template.gain_in(gradients[(slice(None), *rect.slices)])
         is_known = any(
             abs(spot.rect.x0 - rect.x0) <= _SAME_PLACE and abs(spot.rect.y0 - rect.y0) <= _SAME_PLACE
             for spot in self.spots

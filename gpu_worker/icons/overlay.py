@@ -61,7 +61,6 @@ class Found:
     rect: Rect
     template: Template
     confidence: float
-    views: int
 
 
 def marks_in(persistence: Persistence, regions: tuple[Rect, ...] = ()) -> list[Found]:
@@ -90,7 +89,7 @@ def marks_in(persistence: Persistence, regions: tuple[Rect, ...] = ()) -> list[F
                 confidence = max(confidence, *(other.confidence for other in within), 0.0)
                 found = [other for other in found if not any(other is one for one in within)]
                 template = Template.of(persistence.mean[(slice(None), *group.rect.slices)], group.edges)
-                found.append(Found(group.rect, template, confidence, persistence.views))
+                found.append(Found(group.rect, template, confidence))
     return found
 
 

@@ -87,11 +87,7 @@ def piece_rect(rect: Rect, scale: Scale) -> Rect:
 
 def cut_piece(frame: Frame, rect: Rect, scale: Scale) -> Piece:
     """Return the part of a frame around a rectangle of small pixels."""
-    return cut(frame, piece_rect(rect, scale))
-
-
-def cut(frame: Frame, rect: Rect) -> Piece:
-    """Return the part of a frame in ``rect``, whose x0 and y0 are even."""
+    rect = piece_rect(rect, scale)
     half = (slice(rect.y0 // 2, (rect.y1 + 1) // 2), slice(rect.x0 // 2, (rect.x1 + 1) // 2))
     shift = frame.bit_depth - 8
     planes = np.empty((3, rect.height, rect.width), np.uint8)

@@ -22,11 +22,10 @@ _MIN_STAY_SECONDS = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """Frames from ``start`` to ``end`` (exclusive) in which a mark stands at one place, and its mean gain in them."""
+    """Frames from ``start`` to ``end`` (exclusive) in which a mark stands at one place."""
 
     start: int
     end: int
-    gain: float
 
 
 def stays_of(gains: Sequence[float], first_frame: int, usual: float, frame_rate: float) -> list[Stay]:
@@ -51,7 +50,7 @@ def stays_of(gains: Sequence[float], first_frame: int, usual: float, frame_rate:
         finish = _fade_end(raw, end - 1, 1, longest_fade, usual) + 1
         if stays and begin + first_frame <= stays[-1].end:
             begin = stays.pop().start - first_frame
-        stays.append(Stay(first_frame + begin, first_frame + finish, float(raw[begin:finish].mean())))
+        stays.append(Stay(first_frame + begin, first_frame + finish))
     return stays
 
 

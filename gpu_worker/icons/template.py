@@ -13,14 +13,6 @@ _FLAT = 0.25
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sight:
-    """How much of a mark is seen: ``gain`` 1 where it is as strong as in its template; ``likeness`` -1 to 1."""
-
-    gain: float
-    likeness: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Template:
     """Gradients (6, h, w) of a mark in small, 0 beside its edges, and those edges (h, w)."""
 
@@ -39,16 +31,12 @@ class Template:
         return width, height
 
     @property
-    def energy(self) -> float:
-        """Return the sum of squares."""
-        return float(np.einsum("phw,phw->", self.gradients, self.gradients))
+    def _energy(self) -> float:
+        return max(1e-6, float(np.einsum("phw,phw->", self.gradients, self.gradients)))
 
-    def seen_in(self, gradients: NDArray[np.float32]) -> Sight:
-        """Return how much is seen in gradients (6, h, w) of its own size."""
-        common = float(np.einsum("phw,phw->", gradients, self.gradients))
-        there = float(np.einsum("phw,phw,hw->", gradients, gradients, self.edges.astype(np.float32)))
-        energy = self.energy
-        return Sight(common / energy, common / float(np.sqrt(energy * max(there, _FLAT * self.edges.sum()))))
+    def gain_in(self, gradients: NDArray[np.float32]) -> float:
+        """Return how much is seen in gradients (6, h, w) of its own size: 1 where it is as strong as here."""
+        return float(np.einsum("phw,phw->", gradients, self.gradients)) / self._energy
 
     def likeness_map(self, gradients: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return how alike every place of a picture's gradients (6, H, W) is, (H - h + 1, W - w + 1), by luma."""

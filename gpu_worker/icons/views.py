@@ -33,8 +33,6 @@ class Persistence:
     gradients: NDArray[np.float32]
     energy: NDArray[np.float32]
     views: int = 0
-    first_frame: int = 0
-    last_frame: int = 0
 
     @classmethod
     def of_size(cls, height: int, width: int) -> Persistence:
@@ -45,8 +43,6 @@ class Persistence:
         """Take one more view."""
         self.gradients += sample.gradients
         self.energy += np.einsum("phw,phw->hw", sample.gradients, sample.gradients)
-        self.first_frame = self.first_frame if self.views else sample.index
-        self.last_frame = sample.index
         self.views += 1
 
     @property
