@@ -16,13 +16,13 @@ from domain.detection import IconPlace, IconTrack
 from domain.job import IconKind
 from domain.regions import Region
 from gpu_worker.icons.candidates import Candidate, Candidates
-from gpu_worker.icons.following import Follower, small_gradients
+from gpu_worker.icons.following import Follower
 from gpu_worker.icons.kind import judged_kind
 from gpu_worker.icons.library import LibraryEntry
 from gpu_worker.icons.overlay import marks_in
 from gpu_worker.icons.presence import runs
 from gpu_worker.icons.recognition import Recognition
-from gpu_worker.icons.sample import Scale, take_sample
+from gpu_worker.icons.sample import Scale, small_gradients
 from gpu_worker.icons.tracks import Whereabouts, whereabouts
 from gpu_worker.icons.views import Views
 from gpu_worker.video.frame import Frame
@@ -80,9 +80,9 @@ class IconFinder:
         self._clock.append(seconds)
         if frame.index % self._step:
             return
-        sample = take_sample(frame, seconds, self._scale)
-        self._recognition.add(sample)
-        for stretch in self._views.add(sample):
+        gradients = small_gradients(frame, self._scale)
+        self._recognition.add(gradients)
+        for stretch in self._views.add(gradients):
             self._candidates.add(marks_in(stretch, self._small_areas))
 
     def flush(self) -> tuple[IconTrack, ...]:

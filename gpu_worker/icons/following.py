@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_worker.icons.pieces import Pieces, cut_piece
-from gpu_worker.icons.sample import Scale, gradients_of, shrunk
+from gpu_worker.icons.sample import Scale
 from gpu_worker.icons.template import Template
 from gpu_worker.video.frame import Frame
 from gpu_worker.video.rect import Rect
@@ -111,8 +111,3 @@ def _inside(rect: Rect, width: int, height: int) -> Rect:
     """Return a rectangle moved into the picture: a find that shows a part of a mark may place it across the edge."""
     right = min(max(rect.x0, 0), max(0, width - rect.width)) - rect.x0
     return rect.shifted(right, min(max(rect.y0, 0), max(0, height - rect.height)) - rect.y0)
-
-
-def small_gradients(frame: Frame, scale: Scale) -> NDArray[np.float32]:
-    """Return a frame's gradients (6, h, w) in small."""
-    return gradients_of([shrunk(plane, scale.small, frame.bit_depth) for plane in (frame.y, frame.u, frame.v)])

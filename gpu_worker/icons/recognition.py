@@ -20,7 +20,7 @@ from gpu_worker.icons.matching import (
     sure_likeness,
     width_at,
 )
-from gpu_worker.icons.sample import PLANES, Sample, gradients_of
+from gpu_worker.icons.sample import PLANES, Gradients, gradients_of
 from gpu_worker.icons.template import Template
 from gpu_worker.video.rect import Rect
 
@@ -54,11 +54,11 @@ class Recognition:
         self._due = 1
         self._found: list[Candidate] = []
 
-    def add(self, sample: Sample) -> None:
+    def add(self, gradients: Gradients) -> None:
         """Take the next sample."""
         if not self._entries:
             return
-        self._sum += sample.gradients
+        self._sum += gradients
         self._samples += 1
         if self._samples == _SEGMENT_SAMPLES:
             self._end_segment()

@@ -37,22 +37,9 @@ class Scale:
         return self.full[0] / self.small[0]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Sample:
-    """One frame of the video in small.
-
-    ``gradients`` is (6, h, w) in levels per pixel: right and down of Y, of U, of V.
-    """
-
-    index: int
-    seconds: float
-    gradients: Gradients
-
-
-def take_sample(frame: Frame, seconds: float, scale: Scale) -> Sample:
-    """Return a frame as it is looked at."""
-    planes = [shrunk(plane, scale.small, frame.bit_depth) for plane in (frame.y, frame.u, frame.v)]
-    return Sample(frame.index, seconds, gradients_of(planes))
+def small_gradients(frame: Frame, scale: Scale) -> Gradients:
+    """Return a frame's gradients (6, h, w) in small, in levels per pixel: right and down of Y, of U, of V."""
+    return gradients_of([shrunk(plane, scale.small, frame.bit_depth) for plane in (frame.y, frame.u, frame.v)])
 
 
 def shrunk(plane: Plane, size: tuple[int, int], bit_depth: int) -> NDArray[np.float32]:

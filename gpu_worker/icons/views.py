@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_worker.icons.sample import PLANES, Sample
+from gpu_worker.icons.sample import PLANES, Gradients
 
 #: Views are compared in cells of this many small pixels, at half the sample's size.
 _CELL = 10
@@ -39,10 +39,10 @@ class Persistence:
         """Return sums over nothing."""
         return cls(np.zeros((PLANES, height, width), np.float32), np.zeros((height, width), np.float32))
 
-    def add(self, sample: Sample) -> None:
+    def add(self, gradients: Gradients) -> None:
         """Take one more view."""
-        self.gradients += sample.gradients
-        self.energy += np.einsum("phw,phw->hw", sample.gradients, sample.gradients)
+        self.gradients += gradients
+        self.energy += np.einsum("phw,phw->hw", gradients, gradients)
         self.views += 1
 
     @property
@@ -71,15 +71,15 @@ class Views:
         self._open = [Persistence.of_size(height, width) for _ in _STRETCH_VIEWS]
         self.whole = Persistence.of_size(height, width)
 
-    def add(self, sample: Sample) -> Iterator[Persistence]:
+    def add(self, gradients: Gradients) -> Iterator[Persistence]:
         """Take a sample if it shows something else than the last views did, and yield the stretches that it ends."""
-        glance = _Glance.of(sample)
+        glance = _Glance.of(gradients)
         if any(not glance.differs_from(other) for other in reversed(self._earlier)):
             return
         self._earlier.append(glance)
-        self.whole.add(sample)
+        self.whole.add(gradients)
         for number, length in enumerate(_STRETCH_VIEWS):
-            self._open[number].add(sample)
+            self._open[number].add(gradients)
             if self._open[number].views == length:
                 yield self._open[number]
                 self._open[number] = Persistence.of_size(*self._size)
@@ -99,10 +99,10 @@ class _Glance:
     energy: NDArray[np.float32]
 
     @classmethod
-    def of(cls, sample: Sample) -> _Glance:
-        _, height, width = sample.gradients.shape
+    def of(cls, gradients: Gradients) -> _Glance:
+        _, height, width = gradients.shape
         size = (max(1, width // 2), max(1, height // 2))
-        right, down = (cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in sample.gradients[:2])
+        right, down = (cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in gradients[:2])
         return cls(np.asarray(right, np.float32), np.asarray(down, np.float32), _by_cells(right * right + down * down))
 
     def differs_from(self, other: _Glance) -> bool:
