@@ -178,7 +178,6 @@ class UpscaleQuality(StrEnum):
     AUTO = "auto"
     FAST = "fast"
     NORMAL = "normal"
-    PREMIUM = "premium"
 
 
 class UpscaleSettings(Strict):
