@@ -52,7 +52,6 @@ def test_the_qualities_of_a_doubling_are_those_that_the_worker_has_weights_of():
         ({"upscale": {}}, 100, 0.1),
         ({"upscale": {"quality": "fast"}}, 100, 0.1),
         ({"upscale": {"quality": "normal"}}, 250, 0.25),
-        ({"upscale": {"quality": "premium"}}, 500, 0.5),
         ({"erase": {}, "upscale": {}}, 150, 0.15),
     ],
 )
