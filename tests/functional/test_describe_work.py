@@ -13,9 +13,7 @@ from domain.job import Quality, UpscaleQuality
 from domain.usage import Function
 from gpu_worker.inference.model_store import list_models
 
-RATES = EstimateRates(
-    erase=20, erase_premium=5, upscale=10, upscale_normal=4, price_per_hour=3.6, currency="EUR"
-)
+RATES = EstimateRates(erase=20, erase_premium=5, upscale=10, upscale_normal=4, price_per_hour=3.6, currency="EUR")
 HD = {"duration_seconds": 100, "width": 1000, "height": 1000, "frame_rate": 10}  # 1000 megapixels
 
 
