@@ -10,9 +10,7 @@ a strip of pictures per case. What the columns mean stands in ``bench.scoring``.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 
 from bench.baselines import from_edges, telea
@@ -20,7 +18,7 @@ from bench.captioned_clips import CaptionedClip, draw
 from bench.cases import CASES, CORE_CASES, RATE, Case
 from bench.scoring import CaseResult, Scorer, Speed
 from bench.strips import write_strip
-from bench.tables import report
+from bench.tables import publish, report
 from bench.transcode import plain_transcode
 from bench.worker import erase_patches, erase_to_video
 from domain.detection import CaptionEvent
@@ -127,11 +125,7 @@ def main() -> None:
                 measure(clip, Path(name), options.out, premium=options.premium, is_core=is_core, stride=stride)
             )
         print(case.name, " ".join(f"{score.psnr:.2f}" for score in results[-1].versions.values()), flush=True)
-    text = report(results)
-    (options.out / "table.md").write_text(text, encoding="utf-8")
-    documents = [asdict(result) for result in results]
-    (options.out / "results.json").write_text(json.dumps(documents, indent=1, ensure_ascii=False), encoding="utf-8")
-    print(text)
+    publish(report(results), results, options.out)
 
 
 if __name__ == "__main__":

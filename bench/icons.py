@@ -11,9 +11,8 @@ columns mean stands in ``bench.scoring`` and ``bench.icon_finding``.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.baselines import from_edges, telea
@@ -22,7 +21,7 @@ from bench.icon_clips import IconClip, draw
 from bench.icon_finding import IconFinding, finding_of
 from bench.scoring import PictureScore, PictureScorer, Speed
 from bench.strips import write_strip
-from bench.tables import MEASURES, digits, mean, table
+from bench.tables import MEASURES, digits, mean, publish, table
 from bench.transcode import plain_transcode
 from bench.worker import erase_patches, erase_to_video
 from domain.icon import IconMediaType
@@ -234,11 +233,7 @@ def main() -> None:
             library = library_of(options.icons)
             results.append(measure(clip, Path(name), options.out, search=not options.truth, library=library))
         print(case.name, " ".join(f"{score.psnr:.2f}" for score in results[-1].versions.values()), flush=True)
-    text = report(results)
-    (options.out / "table.md").write_text(text, encoding="utf-8")
-    documents = [asdict(result) for result in results]
-    (options.out / "results.json").write_text(json.dumps(documents, indent=1, ensure_ascii=False), encoding="utf-8")
-    print(text)
+    publish(report(results), results, options.out)
 
 
 if __name__ == "__main__":

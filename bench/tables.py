@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bench.scoring import CaseResult, PictureScore, VersionScore
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 _MOVING_LITTLE = ("static", "pan")
 
@@ -23,6 +30,14 @@ MEASURES: tuple[tuple[str, Callable[[PictureScore], float | None], int], ...] = 
     ("flicker", lambda score: score.flicker, 2),
     ("ghost", lambda score: score.ghost, 3),
 )
+
+
+def publish(text: str, results: Iterable[DataclassInstance], folder: Path) -> None:
+    """Print a run's tables; leave them in the folder as ``table.md``, and its results as ``results.json``."""
+    (folder / "table.md").write_text(text, encoding="utf-8")
+    documents = [asdict(result) for result in results]
+    (folder / "results.json").write_text(json.dumps(documents, indent=1, ensure_ascii=False), encoding="utf-8")
+    print(text)
 
 
 def report(results: Sequence[CaseResult]) -> str:
