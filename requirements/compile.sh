@@ -4,6 +4,5 @@ set -euo pipefail
 cd "$(dirname "$0")"
 [ $# -gt 0 ] || set -- lambda lambda-runtime probe-layer worker-cpu worker-gpu gpu-check local dev sam audit
 for name in "$@"; do
-  pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-options --no-emit-find-links \
-    --no-header --strip-extras --allow-unsafe --output-file "$name.txt" "$name.in"
+  pip-compile --config pip-tools.toml --output-file "$name.txt" "$name.in"
 done
