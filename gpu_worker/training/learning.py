@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -63,6 +65,34 @@ class Learner(Generic[Network]):
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - keep)
         return float(loss.detach())
+
+    def run(
+        self,
+        next_loss: Callable[[], Tensor],
+        score: Callable[[], Mapping[str, float]],
+        checkpoint: Path,
+        *,
+        every: int,
+        minutes: float,
+    ) -> None:
+        """Go on to the last step, or until the time given is over; leave a checkpoint and print how it goes.
+
+        Args:
+            next_loss: of ``network`` on the next batch.
+            score: figures of ``average`` for the log.
+            checkpoint: file that is written every so many steps and at the end.
+            every: steps from checkpoint to checkpoint.
+            minutes: after which the run stops, resumably.
+        """
+        begun, losses = time.monotonic(), []
+        while not self.is_done and time.monotonic() - begun < minutes * 60:
+            losses.append(self.learn(next_loss()))
+            if self.step % every == 0 or self.is_done:
+                self.save(checkpoint)
+                line = {"step": self.step, "seconds": round(time.monotonic() - begun), "loss": np.mean(losses)}
+                print(json.dumps(line | dict(score()), default=float), flush=True)
+                losses.clear()
+        self.save(checkpoint)
 
     def _rate(self) -> float:
         done = self.step / self._steps

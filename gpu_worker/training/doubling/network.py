@@ -135,8 +135,3 @@ def _strided(trained: nn.Conv2d, side: int) -> nn.Conv2d:
     plain.weight.data.copy_(blocks)
     plain.bias.data.copy_(trained.bias.detach())
     return plain.to(weight.device)
-
-
-def parameter_count(architecture: Architecture) -> int:
-    """Return the number of weights of the network that runs."""
-    return sum(parameter.numel() for parameter in Doubler(architecture).fused().parameters())

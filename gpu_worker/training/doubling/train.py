@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from gpu_worker.training.doubling.benchmark import Luma, mean_psnr
@@ -53,22 +53,13 @@ TIERS = {
 }
 
 
-def train(learner: Learner[Doubler], batches: Batches, options: argparse.Namespace, folder: Path) -> None:
-    """Run to the last step, or until the time given is over; leave checkpoints and a log."""
+def loss_of(learner: Learner[Doubler], batches: Batches) -> Tensor:
+    """Return the mean absolute error of the network on the next batch."""
     device = learner.device
-    begun, losses = time.monotonic(), []
-    while not learner.is_done and time.monotonic() - begun < options.minutes * 60:
-        small, large = (torch.from_numpy(array).to(device) for array in batches.draw())
-        with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
-            doubled = learner.network(small.to(memory_format=torch.channels_last))
-        losses.append(learner.learn(functional.l1_loss(doubled, large)))
-        if learner.step % options.every == 0 or learner.is_done:
-            learner.save(folder / "checkpoint.pt")
-            scores = {each.name: score_set(learner.average.fused(), each) for each in options.benchmarks}
-            line = {"step": learner.step, "seconds": round(time.monotonic() - begun), "loss": np.mean(losses), **scores}
-            print(json.dumps(line, default=float), flush=True)
-            losses.clear()
-    learner.save(folder / "checkpoint.pt")
+    small, large = (torch.from_numpy(array).to(device) for array in batches.draw())
+    with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
+        doubled = learner.network(small.to(memory_format=torch.channels_last))
+    return functional.l1_loss(doubled, large)
 
 
 def score_set(network: FusedDoubler, folder: Path) -> float:
@@ -112,14 +103,22 @@ def main() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(tier.seed)
     learner = Learner(lambda: Doubler(tier.architecture), tier.rate, tier.steps, device)
-    if not learner.resume(folder / "checkpoint.pt") and options.begin_with is not None:
+    checkpoint = folder / "checkpoint.pt"
+    if not learner.resume(checkpoint) and options.begin_with is not None:
         learner.begin_with(options.begin_with)
     # A run that goes on must not see the batches that it began with.
     rng = np.random.default_rng([tier.seed, learner.step])
     photographs = list_photographs(options.manifest)
     pairs = make_pairs(photographs, degrade=options.degrade, rng=np.random.default_rng(tier.seed))
     print(json.dumps({"photographs": len(photographs), "pairs": len(pairs), **asdict(tier)}), flush=True)
-    train(learner, Batches(pairs, tier.side, tier.batch, rng), options, folder)
+    batches = Batches(pairs, tier.side, tier.batch, rng)
+    learner.run(
+        lambda: loss_of(learner, batches),
+        lambda: {each.name: score_set(learner.average.fused(), each) for each in options.benchmarks},
+        checkpoint,
+        every=options.every,
+        minutes=options.minutes,
+    )
     trained = learner.average.cpu().fused()
     side = 12 * tier.architecture.unshuffle
     export_onnx(trained, {"luma": torch.rand(1, 1, side, side + 8)}, ("doubled",), folder / f"upscale-{name}.onnx")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
@@ -238,7 +237,8 @@ def main() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(tier.seed)
     learner = Learner(lambda: FillNetwork(tier.widths), tier.rate, tier.steps, device)
-    learner.resume(folder / "checkpoint.pt")
+    checkpoint = folder / "checkpoint.pt"
+    learner.resume(checkpoint)
     pictures = [read_rgb(photograph) for photograph in list_photographs(options.manifest)]
     large = [picture for picture in pictures if min(picture.shape[:2]) >= SIDE + 16]
     shown, held_out = large[_HELD_OUT:], large[:_HELD_OUT]
@@ -247,18 +247,20 @@ def main() -> None:
     print(json.dumps({"pictures": len(shown), **asdict(tier)}), flush=True)
     # A run that goes on must not see the batches that it began with.
     batches = Batches(scenes, tier.batch, np.random.default_rng([tier.seed, learner.step]), device)
-    begun, losses = time.monotonic(), []
-    while not learner.is_done and time.monotonic() - begun < options.minutes * 60:
+
+    def next_loss() -> Tensor:
         batch = batches.draw()
         with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
             frames = filled_frames(learner.network, batch)
-        losses.append(learner.learn(loss_of(batch, [(luma.float(), chroma.float()) for luma, chroma in frames])))
-        if learner.step % options.every == 0 or learner.is_done:
-            learner.save(folder / "checkpoint.pt")
-            line = {"step": learner.step, "seconds": round(time.monotonic() - begun), "loss": float(np.mean(losses))}
-            print(json.dumps(line | scores(learner.average, tests, device), default=float), flush=True)
-            losses.clear()
-    learner.save(folder / "checkpoint.pt")
+        return loss_of(batch, [(luma.float(), chroma.float()) for luma, chroma in frames])
+
+    learner.run(
+        next_loss,
+        lambda: scores(learner.average, tests, device),
+        checkpoint,
+        every=options.every,
+        minutes=options.minutes,
+    )
     example = {
         name: torch.rand(1, 2 if name.endswith("chroma") else 1, *((16, 24) if name.endswith("chroma") else (32, 48)))
         for name in INPUTS
