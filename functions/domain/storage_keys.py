@@ -107,11 +107,6 @@ class JobKeys:
         return f"{self._work}segments/{segment:05d}/{name}"
 
     # --- written by assemble
-    @property
-    def results_prefix(self) -> str:
-        """Prefix of everything that the user downloads."""
-        return self._results
-
     def result(self, name: str) -> str:
         """One file of the result."""
         return f"{self._results}{name}"
