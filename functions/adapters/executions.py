@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -20,13 +20,13 @@ _STOP_REASON = "the job was cancelled"
 
 
 class Executions:
-    """The executions of one state machine, and the jobs they put into one Batch queue."""
+    """The executions of one state machine, and the jobs they put into Batch queues."""
 
-    def __init__(self, states: SFNClient, batch: BatchClient, state_machine_arn: str, job_queue: str) -> None:
+    def __init__(self, states: SFNClient, batch: BatchClient, state_machine_arn: str, job_queues: Collection[str]) -> None:
         self._states = states
         self._batch = batch
         self._state_machine_arn = state_machine_arn
-        self._job_queue = job_queue
+        self._job_queues = job_queues
 
     def start(self, job_id: str, *, fetch: bool) -> None:
         """Start the execution of a job; starting it again changes nothing.
@@ -71,11 +71,12 @@ class Executions:
         return self._state_machine_arn.replace(":stateMachine:", ":execution:", 1) + f":{job_id}"
 
     def _batch_jobs(self, job_id: str) -> Iterator[str]:
-        pages = self._batch.get_paginator("list_jobs").paginate(
-            jobQueue=self._job_queue, filters=[{"name": "JOB_NAME", "values": [f"{job_id}-*"]}]
-        )
-        for page in pages:
-            for job in page["jobSummaryList"]:
-                # The filter lists ended jobs as well.
-                if job.get("status") not in {"SUCCEEDED", "FAILED"}:
-                    yield job["jobId"]
+        for queue in sorted(self._job_queues):
+            pages = self._batch.get_paginator("list_jobs").paginate(
+                jobQueue=queue, filters=[{"name": "JOB_NAME", "values": [f"{job_id}-*"]}]
+            )
+            for page in pages:
+                for job in page["jobSummaryList"]:
+                    # The filter lists ended jobs as well.
+                    if job.get("status") not in {"SUCCEEDED", "FAILED"}:
+                        yield job["jobId"]

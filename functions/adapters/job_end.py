@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from adapters.usage_records import UsageRecords
 
 
-def _count(job: Job) -> None:
-    """Put the times of a job into the stack's metrics: how long it waited, how long it was worked on, for how much."""
+def _count(job: Job, machine_cost: float | None) -> None:
+    """Put a job into the stack's metrics: how long it waited, how long it was worked on, for how much video and money."""
     if job.started_at is None or job.finished_at is None:
         return
     metrics.add_metric(name="QueueSeconds", unit=MetricUnit.Seconds, value=_seconds(job.created_at, job.started_at))
@@ -30,6 +30,8 @@ def _count(job: Job) -> None:
     if job.source_facts is not None and job.source_facts.duration_seconds is not None:
         seconds = float(job.source_facts.duration_seconds)
         metrics.add_metric(name="VideoSeconds", unit=MetricUnit.Seconds, value=seconds)
+        if machine_cost is not None and seconds > 0:
+            metrics.add_metric(name="CostPerVideoMinute", unit=MetricUnit.NoUnit, value=machine_cost / (seconds / 60))
 
 
 def _seconds(start: datetime, end: datetime) -> float:
@@ -42,17 +44,19 @@ class EventNotTakenError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class JobEnd:
-    """Tells of jobs that have ended."""
+    """Tells of jobs that have ended. ``price_per_hour`` is what a machine costs, for the metrics."""
 
     usage: UsageRecords
     callbacks: Callbacks
     events: EventBridgeClient
+    price_per_hour: float
 
-    def settle(self, job: Job) -> None:
+    def settle(self, job: Job, machine_seconds: float | None = None) -> None:
         """Put a job's end on the event bus and into its owner's usage, unless that is done.
 
         The usage record comes last and is written once: it says that all was done. A call that failed before is made
         good by the next one, at the price that the event may come twice; receivers know its callback by the ID.
+        ``machine_seconds`` is what all of the job's stages took together, where that is known.
 
         Raises:
             EventNotTakenError: EventBridge is out of order.
@@ -61,7 +65,7 @@ class JobEnd:
             return
         self._tell(job)
         self.usage.record(job)
-        _count(job)
+        _count(job, None if machine_seconds is None else machine_seconds / 3600 * self.price_per_hour)
 
     def _tell(self, job: Job) -> None:
         detail: dict[str, Any] = {

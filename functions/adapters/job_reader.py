@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from adapters.job_progress import reached
 from domain import job_view
 from domain.job import Job, JobStatus
 from domain.job_filter import JobFilter
 from domain.job_view import JobPage, JobView
-from domain.progress import overall
 
 if TYPE_CHECKING:
     from adapters.jobs_table import JobsTable
@@ -49,11 +49,7 @@ class JobReader:
 
     def show(self, job: Job) -> JobView:
         """Show a job that was just read."""
-        stage, percent = job.stage, job.progress_percent
-        if job.status is JobStatus.RUNNING and job.request is not None:
-            reports = self.media.progress_reports(job.job_id)
-            latest, percent = overall(job.request, job.segment_count, reports)
-            stage = latest or stage
+        stage, percent = reached(job, self.media)
         links = self.links.links(job.result_keys, job.output_object) if job.status is JobStatus.SUCCEEDED else None
         return job_view.view(job, stage=stage, progress_percent=percent, links=links)
 

@@ -19,6 +19,7 @@ from domain import cursor as cursors
 from domain.errors import InvalidTransitionError, JobNotFoundError
 from domain.job import Delivery, Job, JobError, JobStatus, ObjectRef, ResultFacts, SourceFacts, Stage, sources_of
 from domain.job_filter import JobFilter
+from domain.progress import Reached
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
@@ -34,7 +35,7 @@ _ANY = JobFilter()
 # Fixed width, so that the order of the strings is the order in time.
 _TIME_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 _TEXT_FIELDS = ("job_id", "owner", "status", "stage")
-_NUMBER_FIELDS = ("progress_percent", "segment_count")
+_NUMBER_FIELDS = ("progress_percent", "segment_count", "pieces_at_once")
 _TIME_FIELDS = ("created_at", "started_at", "finished_at")
 _DOCUMENT_FIELDS = (
     "request",
@@ -191,21 +192,22 @@ class JobsTable:
         }
         self._transition(job_id, JobStatus.SUCCEEDED, values)
 
-    def fail(self, job_id: str, error: JobError, now: datetime) -> None:
-        """Any unfinished status to FAILED; the same call again keeps the first error.
+    def fail(self, job_id: str, error: JobError, now: datetime, reached: Reached | None = None) -> None:
+        """Any unfinished status to FAILED, with how far it came; the same call again keeps the first error.
 
         Raises:
             InvalidTransitionError: the job has ended otherwise.
         """
-        self._transition(job_id, JobStatus.FAILED, {"finished_at": _time(now), "error": _document(error)})
+        values: _Item = {"finished_at": _time(now), "error": _document(error), **_progress(reached)}
+        self._transition(job_id, JobStatus.FAILED, values)
 
-    def cancel(self, job_id: str, now: datetime) -> None:
-        """Any unfinished status to CANCELLED; the same call again changes nothing.
+    def cancel(self, job_id: str, now: datetime, reached: Reached | None = None) -> None:
+        """Any unfinished status to CANCELLED, with how far it came; the same call again changes nothing.
 
         Raises:
             InvalidTransitionError: the job has ended otherwise.
         """
-        self._transition(job_id, JobStatus.CANCELLED, {"finished_at": _time(now)})
+        self._transition(job_id, JobStatus.CANCELLED, {"finished_at": _time(now), **_progress(reached)})
 
     def note_delivery(self, job_id: str, delivery: Delivery) -> None:
         """Add an attempt to tell of the job's end."""
@@ -271,6 +273,13 @@ def _time(moment: datetime) -> AttributeValueTypeDef:
     return {"S": moment.astimezone(UTC).strftime(_TIME_FORMAT)}
 
 
+def _progress(reached: Reached | None) -> _Item:
+    if reached is None:
+        return {}
+    stage: _Item = {} if reached.stage is None else {"stage": {"S": reached.stage}}
+    return {"progress_percent": {"N": str(reached.percent)}, **stage}
+
+
 def _document(model: BaseModel) -> AttributeValueTypeDef:
     # A JSON text: nothing queries inside it, and DynamoDB has no floats.
     return {"S": model.model_dump_json()}
@@ -293,7 +302,9 @@ def _to_item(job: Job) -> _Item:
 
 
 def _from_item(item: Mapping[str, AttributeValueTypeDef]) -> Job:
-    fields: dict[str, Any] = {"request": None} | {name: int(item[name]["N"]) for name in _NUMBER_FIELDS}
+    fields: dict[str, Any] = {"request": None} | {
+        name: int(item[name]["N"]) for name in _NUMBER_FIELDS if name in item
+    }
     fields |= {name: item[name]["S"] for name in (*_TEXT_FIELDS, *_TIME_FIELDS) if name in item}
     fields |= {name: json.loads(item[name]["S"]) for name in _DOCUMENT_FIELDS if name in item}
     if "deliveries" in item:

@@ -19,6 +19,7 @@ from domain.storage_keys import JobKeys
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 _Document = TypeVar("_Document", bound=BaseModel)
 _UPLOAD_FIELD = "source.upload_id"
@@ -150,6 +151,14 @@ class MediaBucket:
         )
         keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
         return tuple(report for report in map(self._progress_report, keys) if report is not None)
+
+    def remove_job(self, job_id: str) -> None:
+        """Delete what the steps of a job have written: its work and its result, not its source."""
+        for prefix in JobKeys(job_id).prefixes:
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix):
+                keys: list[ObjectIdentifierTypeDef] = [{"Key": item["Key"]} for item in page.get("Contents", [])]
+                if keys:
+                    self._client.delete_objects(Bucket=self.name, Delete={"Objects": keys, "Quiet": True})
 
     def _progress_report(self, key: str) -> StageProgress | None:
         try:

@@ -6,25 +6,21 @@ among the functions: ProbeSource carries it as a layer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from typing import BinaryIO, Literal
 
-import av
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from domain.containers import HEAD_BYTES, container_name
-from domain.errors import EncryptedSourceError, NoVideoStreamError, UnreadableVideoError, UnsupportedCodecError
+from domain.errors import UnreadableVideoError
 from domain.job import SourceFacts
+from media.container import main_video_stream, open_container
 
 # A broadcast recording may begin in the middle of a group of pictures; what shows nothing for this long is no video.
 _PACKETS_UNTIL_PICTURE = 600
-_ENCRYPTED_TAGS = frozenset({"encv", "drmi"})
 _MICROSECONDS = 1_000_000
 
 
@@ -39,8 +35,9 @@ def probe(file: BinaryIO, size_bytes: int) -> SourceFacts:
     """
     head = file.read(HEAD_BYTES)
     file.seek(0)
-    with _open(file) as container:
-        stream = _video_stream(container)
+    with open_container(file, "the source") as container:
+        stream = main_video_stream(container)
+        stream.thread_type = "SLICE"  # frame threads would decode a dozen pictures more than the one looked at
         _refuse_truncated(stream, size_bytes)
         picture = _first_picture(container, stream)
         duration = container.duration
@@ -58,34 +55,6 @@ def probe(file: BinaryIO, size_bytes: int) -> SourceFacts:
                 sound.codec_context.codec.canonical_name for sound in container.streams.audio if sound.codec_context
             ),
         )
-
-
-@contextmanager
-def _open(file: BinaryIO) -> Iterator[InputContainer]:
-    try:
-        # Tags in a legacy encoding are no reason to refuse a video.
-        container = av.open(file, "r", metadata_errors="replace")
-    except FFmpegError as error:
-        raise UnreadableVideoError(f"the source is not a readable video: {error.strerror}") from error
-    with container:
-        yield container
-
-
-def _video_stream(container: InputContainer) -> VideoStream:
-    if "encryption" in container.metadata:  # how FFmpeg reports the encryption objects of an ASF header
-        raise EncryptedSourceError("the source is encrypted (DRM); give an unprotected copy")
-    stream = container.streams.best("video")
-    if stream is None or stream.disposition & Disposition.attached_pic:
-        if any(not other.disposition & Disposition.attached_pic for other in container.streams.video):
-            raise UnsupportedCodecError("no decoder is known for the source's video stream")
-        raise NoVideoStreamError("the source has no video stream")
-    assert isinstance(stream, VideoStream)
-    if stream.codec_context is None:
-        raise UnsupportedCodecError("no decoder is known for the source's video stream")
-    if stream.codec_context.codec_tag in _ENCRYPTED_TAGS:
-        raise EncryptedSourceError("the source's video stream is encrypted (DRM); give an unprotected copy")
-    stream.thread_type = "SLICE"  # frame threads would decode a dozen pictures more than the one looked at
-    return stream
 
 
 def _refuse_truncated(stream: VideoStream, size_bytes: int) -> None:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import IO, TYPE_CHECKING
 
+from adapters.job_progress import reached
 from domain import limits, planning
 from domain.detection import Detection
 from domain.errors import InvalidTransitionError
 from domain.failure import job_error
-from domain.job import Job, JobError, JobRequest, ObjectRef, ResultFacts, SourceFacts, Stage
-from domain.scheduling import Scheduling, scheduling_of
+from domain.job import Job, JobError, JobRequest, JobStatus, ObjectRef, ResultFacts, SourceFacts, Stage
+from domain.scheduling import Scheduling, pieces_at_once, scheduling_of
 from domain.storage_keys import JobKeys
 from domain.work_order import LibraryIcon, Plan, PreviewManifest, ResultManifest, WorkOrder
 
@@ -110,8 +111,8 @@ class Processing:
         name = None if request.upscale is None else request.upscale.model
         return None if name is None else self.models.find(name)
 
-    def plan_segments(self, job_id: str) -> Plan:
-        """Cut the video into pieces.
+    def plan_segments(self, job_id: str) -> tuple[Plan, int]:
+        """Cut the video into pieces; return them, and how many are to be worked on at a time.
 
         Raises:
             MissingOutputError: detect has left nothing.
@@ -124,7 +125,8 @@ class Processing:
         plan = planning.plan_segments(detection)
         self.media.write(keys.plan, plan)
         self.jobs.set_segment_count(job_id, len(plan.segments))
-        return plan
+        job = self.jobs.get(job_id)
+        return plan, pieces_at_once(job.pieces_at_once, _request(job).priority)
 
     def record_result(self, job_id: str) -> ResultFacts:
         """Copy a job's result to its output, mark it as succeeded, and tell of it.
@@ -138,46 +140,49 @@ class Processing:
         """
         job = self.jobs.get(job_id)
         keys, request = JobKeys(job_id), _request(job)
-        files, facts = self._published_preview(keys) if request.preview else self._published_video(keys)
+        files, manifest = self._published_preview(keys) if request.preview else self._published_video(keys)
+        facts = ResultFacts.model_validate(manifest.model_dump(include=set(ResultFacts.model_fields)))
         if job.output_object is not None and not job.status.is_final:
             # Before the record says so. Once it does, the copy is its owner's: it may be gone, or replaced.
             self.outputs.copy(files[request.output_name], job.output_object)
         self.jobs.succeed(job_id, files, facts, self.clock())
-        self.end.settle(self.jobs.get(job_id))
+        self.end.settle(self.jobs.get(job_id), manifest.machine_seconds)
         return facts
 
-    def _published_video(self, keys: JobKeys) -> tuple[dict[str, str], ResultFacts]:
+    def _published_video(self, keys: JobKeys) -> tuple[dict[str, str], ResultManifest]:
         manifest = self.media.read(keys.result_manifest, ResultManifest)
         if manifest is None:
             raise MissingOutputError(f"there is no {keys.result_manifest}")
-        return manifest.files.model_dump(exclude_none=True), _facts(manifest)
+        return manifest.files.model_dump(exclude_none=True), manifest
 
-    def _published_preview(self, keys: JobKeys) -> tuple[dict[str, str], ResultFacts]:
+    def _published_preview(self, keys: JobKeys) -> tuple[dict[str, str], PreviewManifest]:
         manifest = self.media.read(keys.preview_manifest, PreviewManifest)
         if manifest is None:
             raise MissingOutputError(f"there is no {keys.preview_manifest}")
-        return manifest.files, _facts(manifest)
+        return manifest.files, manifest
 
     def record_failure(self, job_id: str, error_name: str, cause: str) -> JobError:
         """Mark a job as failed, unless it has ended already, and tell of its end; return why it failed.
 
-        A job that succeeded comes here too when its result was recorded but could not be told of.
+        Of several failures the first one stays: that of a piece, then that of the whole. A job that succeeded comes here
+        too when its result was recorded but could not be told of.
 
         Raises:
             JobNotFoundError: the execution has no job.
         """
+        job = self.jobs.get(job_id)
         error = job_error(error_name, cause, self.media.read(JobKeys(job_id).error, JobError))
         try:
-            self.jobs.fail(job_id, error, self.clock())
+            self.jobs.fail(job_id, error, self.clock(), reached(job, self.media))
         except InvalidTransitionError as ended:
             # Cancelled, or ended while this report was on its way: what is recorded stands.
             error = JobError(code=ended.code, message=ended.message)
-        self.end.settle(self.jobs.get(job_id))
-        return error
-
-
-def _facts(manifest: ResultManifest | PreviewManifest) -> ResultFacts:
-    return ResultFacts.model_validate(manifest.model_dump(include=set(ResultFacts.model_fields)))
+        job = self.jobs.get(job_id)
+        if job.status is JobStatus.CANCELLED:
+            # What its workers wrote between the cancellation and their end.
+            self.media.remove_job(job_id)
+        self.end.settle(job)
+        return job.error or error
 
 
 def _request(job: Job) -> JobRequest:

@@ -220,12 +220,12 @@ class Service:
             self._client("stepfunctions"),
             self._client("batch"),
             self._settings.state_machine_arn,
-            self._settings.job_queue,
+            self._settings.job_queues,
         )
 
     @cached_property
     def _job_end(self) -> JobEnd:
-        return JobEnd(self.usage, self.callbacks, self._client("events"))
+        return JobEnd(self.usage, self.callbacks, self._client("events"), self.estimate_rates.price_per_hour)
 
     @cached_property
     def _sender(self) -> WebhookSender:

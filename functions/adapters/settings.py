@@ -35,7 +35,7 @@ class Settings(BaseModel):
     bucket_grants: tuple[BucketGrant, ...]
     callback_queue_url: _Name
     allow_loopback_callbacks: bool
-    job_queue: _Name
+    job_queues: Annotated[frozenset[_Name], Field(min_length=1)]
     state_machine_arn: _Name
     link_signer_role_arn: str
     link_lifetime_seconds: Annotated[int, Field(ge=1, le=3000)]
@@ -53,7 +53,7 @@ class Settings(BaseModel):
         given = {name: environment[name.upper()] for name in cls.model_fields if name.upper() in environment}
         named: dict[str, Any] = {
             name: frozenset(filter(None, given.pop(name).split(",")))
-            for name in ("source_buckets", "output_buckets")
+            for name in ("source_buckets", "output_buckets", "job_queues")
             if name in given
         }
         if "bucket_grants" in given:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from adapters.job_progress import reached
 from domain import limits, output_location, storage_keys
-from domain.access import KeyQuota
+from domain.access import PIECES_AT_ONCE, KeyQuota
 from domain.errors import InvalidRequestError, InvalidTransitionError, JobNotCancellableError, SmartEraseError
 from domain.failure import INTERNAL_ERROR
 from domain.inbox import request_from_metadata
@@ -75,6 +76,7 @@ class Submission:
             callback=self.callbacks.of_request(request, owner),
             source_object=source_object,
             output_object=self._locate_output(request, owner, source_object, now),
+            pieces_at_once=PIECES_AT_ONCE if quota is None else quota.quota.pieces_at_once,
         )
         if request.upscale is not None and request.upscale.model is not None:
             self.models.find(request.upscale.model)
@@ -125,19 +127,20 @@ class Submission:
         return job
 
     def cancel(self, job_id: str, owner: str) -> Job:
-        """Cancel a job and stop its work; the same call again only makes sure that the work is stopped.
+        """Cancel a job, stop its work and remove what it has made; the same call again only makes sure of that.
 
         Raises:
             JobNotFoundError: there is none, or it is somebody else's.
             JobNotCancellableError: it has ended already.
         """
-        self.jobs.get(job_id, owner)
+        job = self.jobs.get(job_id, owner)
         try:
             # The record first: an execution that is stopped must not be taken for one that failed.
-            self.jobs.cancel(job_id, self.clock())
+            self.jobs.cancel(job_id, self.clock(), reached(job, self.media))
         except InvalidTransitionError as error:
             raise JobNotCancellableError(f"{error.message}; it can no longer be cancelled", field="job_id") from error
         self.executions.stop(job_id)
+        self.media.remove_job(job_id)
         job = self.jobs.get(job_id, owner)
         self.end.settle(job)
         return job

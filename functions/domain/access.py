@@ -10,6 +10,8 @@ from pydantic import AwareDatetime, Field
 from domain.errors import ForbiddenError
 from domain.strict import Strict
 
+#: What a key allows that says nothing else; also the most that one execution works on at a time.
+PIECES_AT_ONCE = 40
 OWNER_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
 
 #: Whose everything is: a tenant. It stands in keys of the bucket, so its characters are few.
@@ -28,11 +30,13 @@ class Quota(Strict):
 
     ``jobs_in_flight`` counts the jobs of this key that have not ended; ``minutes_per_month`` the minutes of video that
     its owner had finished in the running calendar month (UTC); ``requests_per_second`` the requests of this key.
+    ``pieces_at_once`` are the pieces of one long video that are worked on at a time, when the job is of first priority.
     """
 
     jobs_in_flight: Annotated[int, Field(ge=1, le=1000)] = 20
     minutes_per_month: Annotated[int, Field(ge=1, le=10_000_000)] = 6000
     requests_per_second: Annotated[int, Field(ge=1, le=1000)] = 20
+    pieces_at_once: Annotated[int, Field(ge=1, le=1000)] = PIECES_AT_ONCE
 
 
 class AccessKey(Strict):

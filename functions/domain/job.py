@@ -389,6 +389,7 @@ class Job(Strict):
     """The record of one job, as the jobs table holds it.
 
     ``request`` is None only on a failed job from the inbox, whose object's metadata could not be read as a request.
+    ``pieces_at_once`` is what the key that submitted it allowed.
     """
 
     job_id: str
@@ -402,6 +403,7 @@ class Job(Strict):
     stage: Stage | None = None
     progress_percent: Annotated[int, Field(ge=0, le=100)] = 0
     segment_count: Annotated[int, Field(ge=1)] = 1
+    pieces_at_once: Annotated[int, Field(ge=1)] = PIECES_AT_ONCE
     source_object: ObjectRef | None = None
     output_object: ObjectRef | None = None
     source_facts: SourceFacts | None = None

@@ -32,6 +32,7 @@ class ResultView(Strict):
 class JobView(Strict):
     """One job. ``error`` is there on a failed one, ``result`` on a succeeded one.
 
+    ``stage`` is the step that it is in, or was in when it failed or was cancelled; a succeeded one is in none.
     ``deliveries`` are the attempts to tell its owner's receiver of the end.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,6 +11,13 @@ from domain.job import JobRequest, Stage
 
 #: Share of a job's time per worker stage, measured on two cores at 720p; only the stages that a job has count.
 _WEIGHTS = {Stage.DETECT: 15, Stage.ERASE: 45, Stage.UPSCALE: 35, Stage.ASSEMBLE: 5}
+
+
+class Reached(NamedTuple):
+    """How far a job is: the step that it is in, None before the first and after the last, and the percentage."""
+
+    stage: Stage | None
+    percent: int
 
 
 class StageProgress(BaseModel):
@@ -41,7 +49,7 @@ def stages_of(request: JobRequest) -> tuple[Stage, ...]:
     return tuple(stage for stage in _WEIGHTS if stage in wanted)
 
 
-def overall(request: JobRequest, segment_count: int, reports: Iterable[StageProgress]) -> tuple[Stage | None, int]:
+def overall(request: JobRequest, segment_count: int, reports: Iterable[StageProgress]) -> Reached:
     """Return the latest stage with a report and the percentage of the whole job, 0-99.
 
     100 is kept for a job whose result is recorded.
@@ -58,4 +66,4 @@ def overall(request: JobRequest, segment_count: int, reports: Iterable[StageProg
             latest = report.stage
     total = sum(_WEIGHTS[stage] for stage in stages)
     done = sum(_WEIGHTS[stage] * min(1.0, share) for stage, share in shares.items())
-    return latest, min(99, int(100 * done / total))
+    return Reached(latest, min(99, int(100 * done / total)))

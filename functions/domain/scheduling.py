@@ -1,8 +1,12 @@
-"""In which order the queue takes waiting work: in turns between owners, and by priority among the work of one."""
+"""In which order the queue takes waiting work, and how much of one job at a time.
+
+In turns between owners, and by priority among the work of one; an urgent job has more of its pieces at work.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import math
 
 from domain.job import LAST_PRIORITY
 from domain.strict import Strict
@@ -23,3 +27,11 @@ def scheduling_of(owner: str, priority: int) -> Scheduling:
     # A hash, because an owner may have hyphens in its name and a share may not.
     share = hashlib.sha256(owner.encode()).hexdigest()[:_SHARE_CHARACTERS]
     return Scheduling(share=share, priority=LAST_PRIORITY - priority)
+
+
+def pieces_at_once(quota: int, priority: int) -> int:
+    """Return how many pieces of a job are worked on at a time: all that its key allows, or a tenth for the last priority.
+
+    So that a long video that nobody waits for leaves machines to others, its owner's other jobs among them.
+    """
+    return math.ceil(quota * (LAST_PRIORITY + 1 - priority) / LAST_PRIORITY)

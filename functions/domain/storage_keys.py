@@ -62,6 +62,11 @@ class JobKeys:
         self._work = f"jobs/{job_id}/" if job_id else ""
         self._results = f"results/{job_id}/" if job_id else "results/"
 
+    @property
+    def prefixes(self) -> tuple[str, str]:
+        """Prefixes under which everything of the job lies, its work and its result."""
+        return self._work, self._results
+
     # --- written by the functions
     @property
     def fetched_source(self) -> str:

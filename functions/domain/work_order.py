@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -75,6 +75,7 @@ class ResultManifest(Strict):
 
     ``width`` and ``height`` are pixels as coded, before rotation. ``nothing_found`` is true when an erase was asked for
     and no caption was there; ``upscaler`` is the name of the method that enlarged the picture, None without an upscale.
+    ``machine_seconds`` is the time of all stages together, None in a manifest of an older worker.
     """
 
     version: Literal[1] = 1
@@ -85,13 +86,15 @@ class ResultManifest(Strict):
     duration_seconds: float = Field(ge=0)
     frame_count: int = Field(gt=0)
     upscaler: str | None = None
+    machine_seconds: Annotated[float, Field(ge=0)] | None = None
 
 
 class PreviewManifest(Strict):
     """What the preview stage published: written last, so that its presence means a complete preview.
 
     ``files`` are keys by names that links are given under: timeline, captions_srt, captions_vtt, picture_00000 for the
-    caption of that index, icon_00000 for the icon. ``width`` and ``height`` are pixels of the source as coded.
+    caption of that index, icon_00000 for the icon. ``width`` and ``height`` are pixels of the source as coded;
+    ``machine_seconds`` as in a result's manifest.
     """
 
     version: Literal[1] = 1
@@ -101,3 +104,4 @@ class PreviewManifest(Strict):
     height: int = Field(gt=0)
     duration_seconds: float = Field(ge=0)
     frame_count: int = Field(gt=0)
+    machine_seconds: Annotated[float, Field(ge=0)] | None = None

@@ -19,11 +19,11 @@ from gpu_worker.video.pixels import PlaneReader
 from gpu_worker.video.source import (
     MediaPacket,
     VideoFacts,
-    main_video_stream,
     open_source,
     packets_until_damage,
     pictures_of,
 )
+from media.container import main_video_stream
 
 #: A step back by more than this is a new timeline (spliced broadcast), not two frames out of order.
 _DISCONTINUITY_SECONDS = 1

@@ -14,9 +14,10 @@ from av.error import FFmpegError
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from gpu_worker.video.source import MediaPacket, VideoFacts, main_video_stream, open_source, packets_until_damage
+from gpu_worker.video.source import MediaPacket, VideoFacts, open_source, packets_until_damage
 from gpu_worker.video.timeline import decoding_times
 from gpu_worker.video.tracks import CopiedTrack, ReencodedAudio, Track, add_track, earliest_start, mp4_takes
+from media.container import main_video_stream
 
 #: Tags that describe the old file, not its content.
 _FILE_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "duration"})

@@ -16,20 +16,15 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.sidedata.sidedata import SideData
 from av.sidedata.sidedata import Type as SideDataType
-from av.stream import Disposition, Stream
+from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from domain.containers import HEAD_BYTES, container_name
-from domain.errors import (
-    EncryptedSourceError,
-    NoVideoStreamError,
-    SourceNotFoundError,
-    UnreadableVideoError,
-    UnsupportedCodecError,
-)
+from domain.errors import SourceNotFoundError, UnreadableVideoError
 from domain.job import SourceFacts
 from gpu_worker.video.hdr import HdrMetadata, hdr_metadata
+from media.container import main_video_stream, open_container
 
 FieldOrder = Literal["progressive", "top_first", "bottom_first"]
 
@@ -41,7 +36,6 @@ _FALLBACK_RATE = Fraction(25)
 #: Frames looked at for the interlaced flag: film-to-video transfers open with progressive frames now and then.
 _FRAMES_PROBED = 8
 _BOTTOM_FIRST_ORDERS = frozenset({3, 5})  # AV_FIELD_BB, AV_FIELD_BT
-_ENCRYPTED_TAGS = frozenset({"encv", "drmi"})
 _MATRIX_RGB = 0
 _MATRIX_BT709 = 1
 _MATRIX_UNSPECIFIED = 2
@@ -116,36 +110,8 @@ def open_source(path: Path) -> Iterator[InputContainer]:
     """
     if not path.is_file():
         raise SourceNotFoundError(f"there is no file {path}")
-    try:
-        # Tags in a legacy encoding are no reason to refuse a video.
-        container = av.open(path, metadata_errors="replace")
-    except FFmpegError as error:
-        raise UnreadableVideoError(f"{path.name} is not a readable video: {error.strerror}") from error
-    with container:
+    with open_container(path, path.name) as container:
         yield container
-
-
-def main_video_stream(container: InputContainer) -> VideoStream:
-    """Return the stream that FFmpeg would choose; never a cover picture.
-
-    Raises:
-        NoVideoStreamError: when the file has no video.
-        UnsupportedCodecError: when FFmpeg has no decoder for it.
-        EncryptedSourceError: when the file says that it is encrypted.
-    """
-    if "encryption" in container.metadata:  # how FFmpeg reports the encryption objects of an ASF header
-        raise EncryptedSourceError("the file is encrypted (DRM); give an unprotected copy")
-    stream = container.streams.best("video")
-    if stream is None or stream.disposition & Disposition.attached_pic:
-        if any(not other.disposition & Disposition.attached_pic for other in container.streams.video):
-            raise UnsupportedCodecError("no decoder is known for the video stream")
-        raise NoVideoStreamError("the file has no video stream")
-    assert isinstance(stream, VideoStream)
-    if stream.codec_context is None:
-        raise UnsupportedCodecError("no decoder is known for the video stream")
-    if stream.codec_context.codec_tag in _ENCRYPTED_TAGS:
-        raise EncryptedSourceError("the video stream is encrypted (DRM); give an unprotected copy")
-    return stream
 
 
 def probe_video(path: Path) -> VideoFacts:

@@ -12,7 +12,8 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from domain.errors import UnreadableVideoError
-from gpu_worker.video.source import VideoFacts, main_video_stream, open_source, packets_until_damage, pictures_of
+from gpu_worker.video.source import VideoFacts, open_source, packets_until_damage, pictures_of
+from media.container import main_video_stream
 
 
 def still_at(path: Path, facts: VideoFacts, seconds: float) -> NDArray[np.uint8]:

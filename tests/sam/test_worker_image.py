@@ -52,7 +52,7 @@ def test_its_doctor_is_content_and_is_its_health_check(parts: Parts, facts: dict
 
 def test_it_holds_what_a_worker_needs_and_no_more(parts: Parts) -> None:
     found = run(parts, "sh", "-c", "ls gpu_worker functions; ls /etc/pip.conf 2>/dev/null || true").split()
-    assert "domain" in found
+    assert {"domain", "media"} <= set(found)
     assert not {"training", "Dockerfile", "adapters", "/etc/pip.conf"} & set(found)
     with pytest.raises(EngineError, match="No module named pip"):
         run(parts, "python", "-m", "pip", "--version")
