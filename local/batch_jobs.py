@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import logging
+import signal
 import threading
 import time
 from collections import Counter
@@ -27,6 +28,9 @@ _POLL_SECONDS = 0.1
 #: What Batch says of a container that ended by itself, whatever its exit code.
 _ENDED_REASON = "Essential container in task exited"
 _TIMED_OUT_REASON = "Job attempt duration exceeded timeout"
+#: What ends a worker as if its machine had been taken away: the signal by which a machine tells that its power fails.
+HOST_LOST_SIGNAL = signal.SIGPWR
+_HOST_LOST_REASON = "Host EC2 (instance i-00000000000000000) terminated."
 
 
 class Worker(Protocol):
@@ -133,6 +137,9 @@ class BatchJobs:
         limit = job._get_attempt_duration()  # noqa: SLF001
         reason = _wait_for_end(job, process, time.monotonic() + limit if limit else None)
         job.exit_code = process.wait()
+        if job.exit_code == 128 + HOST_LOST_SIGNAL and reason == _ENDED_REASON:
+            # Of a machine that is gone nobody hears how its container ended.
+            job.exit_code, reason = None, _HOST_LOST_REASON
         self._worker.clear(name)
         if job.latest_attempt is not None:
             job.latest_attempt["container"]["exitCode"] = job.exit_code
@@ -144,7 +151,12 @@ class BatchJobs:
 
 def _environment_of(job: Job) -> dict[str, str]:
     own = {item["name"]: str(item["value"]) for item in job._get_container_property("environment", [])}  # noqa: SLF001
-    return {**own, "AWS_BATCH_JOB_ATTEMPT": str(len(job.attempts))}
+    return {
+        **own,
+        "AWS_BATCH_JOB_ID": job.job_id,
+        "AWS_BATCH_JOB_ATTEMPT": str(len(job.attempts)),
+        "AWS_BATCH_JQ_NAME": job.job_queue.name,
+    }
 
 
 def _wait_for_end(job: Job, process: ManagedProcess, deadline: float | None) -> str:

@@ -36,7 +36,7 @@ _CONTAINERS = REPOSITORY / "build" / "containers"
 #: How long the logs of a run that failed are kept.
 _KEPT_SECONDS = 24 * 3600
 _SCOPES = ["read", "write"]
-_QUOTAS = ("jobs_in_flight", "minutes_per_month", "requests_per_second")
+_QUOTAS = ("jobs_in_flight", "minutes_per_month", "requests_per_second", "pieces_at_once")
 
 
 class UsageError(Exception):

@@ -58,5 +58,5 @@ def line_of(key: AccessKey) -> str:
     quota = key.quota
     return (
         f"{key.key_id}  {key.owner:<20} {','.join(sorted(key.scopes)):<11} {state:<19} {quota.jobs_in_flight} jobs,"
-        f" {quota.minutes_per_month} min/month, {quota.requests_per_second} requests/s"
+        f" {quota.minutes_per_month} min/month, {quota.requests_per_second} requests/s, {quota.pieces_at_once} pieces"
     )

@@ -37,7 +37,14 @@ from moto.s3 import exceptions as s3_exceptions
 from moto.s3 import models as s3_models
 from moto.s3 import notifications
 from moto.settings import S3_UPLOAD_PART_MIN_SIZE
+from moto.stepfunctions.parser.api import HistoryEventType
 from moto.stepfunctions.parser.asl.component.common.error_name import custom_error_name
+from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.itemprocessor import (
+    distributed_item_processor_worker,
+)
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
     state_task_service,
     state_task_service_batch,
@@ -90,6 +97,7 @@ def apply(collaborators: Collaborators) -> None:
     _stop_an_execution_that_has_just_started()
     _let_a_fail_state_pass_on_any_error()
     _cancel_batch_jobs_with_their_execution()
+    _fail_a_map_run_with_its_first_failed_child()
     _look_at_batch_jobs_more_often()
     _tell_of_ended_executions()
     _remember_how_jobs_are_scheduled()
@@ -275,6 +283,26 @@ def _cancel_batch_jobs_with_their_execution() -> None:
 
     _replace(state_task_service_batch.StateTaskServiceBatch, "_build_sync_resolver", mend_resolver)
     _replace(state_task_service_callback.StateTaskServiceCallback, "_eval_sync", mend_wait)
+
+
+def _fail_a_map_run_with_its_first_failed_child() -> None:
+    """A distributed Map fails when more of its children fail than it tolerates, here none; moto only counts them."""
+
+    def mend(original: Any) -> Any:
+        def eval_job(self: Any, env: Any, job: Any) -> None:
+            original(self, env, job)
+            # A child that succeeded has an output, if only an empty one.
+            if job.job_output is None:
+                name = StatesErrorName(StatesErrorNameType.StatesExceedToleratedFailureThreshold)
+                cause = "The specified tolerated failure threshold was exceeded"
+                details: Any = {"executionFailedEventDetails": {"error": name.error_name, "cause": cause}}
+                job.job_output = FailureEventException(
+                    FailureEvent(env, name, HistoryEventType.ExecutionFailed, details)
+                )
+
+        return eval_job
+
+    _replace(distributed_item_processor_worker.DistributedItemProcessorWorker, "_eval_job", mend)
 
 
 def _look_at_batch_jobs_more_often() -> None:

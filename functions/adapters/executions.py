@@ -22,7 +22,9 @@ _STOP_REASON = "the job was cancelled"
 class Executions:
     """The executions of one state machine, and the jobs they put into Batch queues."""
 
-    def __init__(self, states: SFNClient, batch: BatchClient, state_machine_arn: str, job_queues: Collection[str]) -> None:
+    def __init__(
+        self, states: SFNClient, batch: BatchClient, state_machine_arn: str, job_queues: Collection[str]
+    ) -> None:
         self._states = states
         self._batch = batch
         self._state_machine_arn = state_machine_arn

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def _count(job: Job, machine_cost: float | None) -> None:
-    """Put a job into the stack's metrics: how long it waited, how long it was worked on, for how much video and money."""
+    """Put a job into the stack's metrics: how long it waited and was worked on, for how much video and money."""
     if job.started_at is None or job.finished_at is None:
         return
     metrics.add_metric(name="QueueSeconds", unit=MetricUnit.Seconds, value=_seconds(job.created_at, job.started_at))

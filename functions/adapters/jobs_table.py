@@ -302,9 +302,7 @@ def _to_item(job: Job) -> _Item:
 
 
 def _from_item(item: Mapping[str, AttributeValueTypeDef]) -> Job:
-    fields: dict[str, Any] = {"request": None} | {
-        name: int(item[name]["N"]) for name in _NUMBER_FIELDS if name in item
-    }
+    fields: dict[str, Any] = {"request": None} | {name: int(item[name]["N"]) for name in _NUMBER_FIELDS if name in item}
     fields |= {name: item[name]["S"] for name in (*_TEXT_FIELDS, *_TIME_FIELDS) if name in item}
     fields |= {name: json.loads(item[name]["S"]) for name in _DOCUMENT_FIELDS if name in item}
     if "deliveries" in item:

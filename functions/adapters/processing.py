@@ -164,8 +164,8 @@ class Processing:
     def record_failure(self, job_id: str, error_name: str, cause: str) -> JobError:
         """Mark a job as failed, unless it has ended already, and tell of its end; return why it failed.
 
-        Of several failures the first one stays: that of a piece, then that of the whole. A job that succeeded comes here
-        too when its result was recorded but could not be told of.
+        Of several failures the first one stays: that of a piece before that of the whole. A job that succeeded comes
+        here too when its result was recorded but could not be told of.
 
         Raises:
             JobNotFoundError: the execution has no job.

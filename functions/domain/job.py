@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from domain.access import PIECES_AT_ONCE
 from domain.origin import Origin
 from domain.regions import MAX_REGIONS, Region, cover_frame
 from domain.strict import Strict

@@ -30,8 +30,8 @@ def scheduling_of(owner: str, priority: int) -> Scheduling:
 
 
 def pieces_at_once(quota: int, priority: int) -> int:
-    """Return how many pieces of a job are worked on at a time: all that its key allows, or a tenth for the last priority.
+    """Return how many pieces of a job are worked on at a time: for the first priority all that its key allows.
 
-    So that a long video that nobody waits for leaves machines to others, its owner's other jobs among them.
+    For the last one it is a tenth, so that a long video that nobody waits for leaves machines to others.
     """
     return math.ceil(quota * (LAST_PRIORITY + 1 - priority) / LAST_PRIORITY)

@@ -62,6 +62,7 @@ def assemble(job: StageJob) -> None:
         duration_seconds=remux.duration_seconds,
         frame_count=detection.frame_count,
         upscaler=report.upscaler,
+        machine_seconds=sum(time.seconds for time in report.stages),
     )
     job.workspace.write(keys.result_manifest, manifest.model_dump_json().encode())
     progress.finish(detection.frame_count)

@@ -16,8 +16,8 @@ OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 @pytest.mark.parametrize(
     ("exit_code", "reason", "container_reason", "action"),
     [
-        (137, HOST_TAKEN, "", "RETRY"),
-        (None, HOST_TAKEN, "", "RETRY"),
+        (137, HOST_TAKEN, "", "EXIT"),
+        (None, HOST_TAKEN, "", "EXIT"),
         (137, ENDED, "", "RETRY"),
         (137, ENDED, OUT_OF_MEMORY, "EXIT"),
         (2, ENDED, "", "EXIT"),

@@ -110,6 +110,68 @@ def test_a_worker_that_is_killed_each_time_fails_its_job(engine: Engine) -> None
     assert json.loads(failures(records)[0]["Cause"])["Container"]["ExitCode"] == 137
 
 
+def queues(records: dict[str, bytes], stage: str) -> list[str]:
+    """Return into which queues a stage was submitted, one after the other, without the stack's name."""
+    names = sorted(name for name in records if name.startswith(f"queue-{stage}-"))
+    return [records[name].decode().rpartition("-")[2] for name in names]
+
+
+@pytest.mark.parametrize("stage", ["detect", "erase", "upscale", "assemble"])
+def test_work_whose_machine_is_taken_away_goes_on_elsewhere_in_the_end_without_spot(engine: Engine, stage: str) -> None:
+    job_id = f"{stage}-reclaimed2"
+    assert engine.run(job_id)["status"] == "SUCCEEDED"
+    records = engine.records(job_id)
+    assert queues(records, f"{stage}-0") == ["JobQueue", "JobQueue", "OnDemandJobQueue"]
+    assert failures(records) == []
+
+
+def test_a_job_whose_machines_are_all_taken_away_fails_after_the_last_queue(engine: Engine) -> None:
+    assert engine.run("preview-reclaimed9")["status"] == "FAILED"
+    records = engine.records("preview-reclaimed9")
+    assert queues(records, "preview-0") == ["JobQueue", "JobQueue", "OnDemandJobQueue", "OnDemandJobQueue"]
+    assert json.loads(failures(records)[0]["Cause"])["StatusReason"].startswith("Host EC2 (instance ")
+
+
+@pytest.mark.parametrize("code", [1, 2])
+def test_a_crash_or_a_bad_input_stays_one_also_on_another_machine(engine: Engine, code: int) -> None:
+    job_id = f"detect-reclaimed1exit{code}"
+    assert engine.run(job_id)["status"] == "FAILED"
+    records = engine.records(job_id)
+    assert queues(records, "detect-0") == ["JobQueue", "JobQueue"]
+    assert json.loads(failures(records)[0]["Cause"])["Container"]["ExitCode"] == code
+
+
+@pytest.mark.parametrize("pieces", [4, 41])
+def test_at_most_as_many_pieces_are_submitted_at_a_time_as_the_plan_allows(engine: Engine, pieces: int) -> None:
+    job_id = f"noupscale-1_pieces-{pieces}_parallel-2"
+    ended = engine.run(job_id)
+    assert ended["status"] == "SUCCEEDED"
+    jobs = [job for job in _finished_batch_jobs(engine) if job["jobName"].startswith(f"{job_id}-erase-")]
+    assert len(jobs) == pieces
+    times = [(job["createdAt"], job["stoppedAt"]) for job in jobs]
+    assert max(sum(start <= moment < end for start, end in times) for moment, _ in times) == 2
+    history = engine.client("stepfunctions").get_execution_history(executionArn=ended["executionArn"])["events"]
+    # Those of many pieces have a history of their own.
+    assert any(event["type"] == "MapRunSucceeded" for event in history) == (pieces > 40)
+    assert any(event["type"] == "MapIterationSucceeded" for event in history) == (pieces <= 40)
+
+
+def test_one_of_many_pieces_that_fails_fails_the_job_with_its_own_error(engine: Engine) -> None:
+    job_id = "erase-exit2_segment-1_pieces-41_parallel-2"
+    assert engine.run(job_id)["error"] == "States.ExceedToleratedFailureThreshold"
+    records = engine.records(job_id)
+    assert not any("assemble" in name for name in workers(records))
+    causes = [json.loads(failure["Cause"]) for failure in failures(records) if failure["Cause"].startswith("{")]
+    assert [cause["Container"]["ExitCode"] for cause in causes] == [2]
+
+
+def _finished_batch_jobs(engine: Engine) -> list[Any]:
+    batch = engine.client("batch")
+    queue = batch.describe_job_queues()["jobQueues"][0]["jobQueueName"]
+    found = [job["jobId"] for job in batch.list_jobs(jobQueue=queue, jobStatus="SUCCEEDED")["jobSummaryList"]]
+    return [job for job_id in found for job in batch.describe_jobs(jobs=[job_id])["jobs"]]
+
+
 def test_a_call_that_the_service_failed_is_tried_again(engine: Engine) -> None:
     assert engine.run("probe-flaky")["status"] == "SUCCEEDED"
     assert sorted(name for name in engine.records("probe-flaky") if name.startswith("probe")) == ["probe-1", "probe-2"]

@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
+from domain.access import PIECES_AT_ONCE
 from domain.errors import public_errors
 
 RETRIED = {
@@ -76,13 +79,49 @@ def test_every_task_ends_in_time_and_its_failure_is_caught(graphs, definition):
             assert state["Catch"][0]["ResultPath"] == "$.failure", name
 
 
-def test_every_failure_ends_in_record_failure_and_red(graphs):
-    outer, inner = graphs
-    for name, state in outer.states.items():
+@pytest.mark.parametrize(
+    ("level", "recorder", "end"),
+    [
+        (0, "RecordFailure", "Failed"),
+        (1, "RecordPieceFailure", "PieceFailed"),
+        (2, "RecordPieceFailure", "PieceFailed"),
+    ],
+)
+def test_every_failure_is_recorded_and_ends_red(graphs, level, recorder, end):
+    states = graphs[level].states
+    for name, state in states.items():
         for catch in state.get("Catch", ()):
-            assert catch["Next"] == ("Failed" if name == "RecordFailure" else "RecordFailure")
-    assert outer.states["RecordFailure"]["Next"] == "Failed"
-    assert {state["Type"] for state in inner.states.values() if state.get("ErrorPath")} == {"Fail"}
+            if "batch" in state.get("Resource", ""):
+                assert catch["Next"] == f"Is{name}HostLost"
+                assert states[f"Is{name}HostLost"]["Default"] == recorder
+            else:
+                assert catch["Next"] == (end if name == recorder else recorder), name
+    assert states[recorder]["Next"] == end
+    assert states[end]["Type"] == "Fail"
+    assert states[end]["ErrorPath"] == "$.failure.Error"
+
+
+def test_a_stage_that_lost_its_machine_goes_on_with_the_next_queue_and_not_for_ever(graphs):
+    queues = 4
+    for graph in graphs:
+        for name, state in graph.states.items():
+            if "batch" in state.get("Resource", ""):
+                assert state["Parameters"]["JobQueue.$"] == "States.ArrayGetItem($.work.queues, $.work.hosts.lost)"
+                (choice,) = graph.states[f"Is{name}HostLost"]["Choices"]
+                assert {"Variable": "$.work.hosts.lost", "NumericLessThan": queues - 1} in choice["And"]
+                moved = graph.states[choice["Next"]]
+                assert (moved["ResultPath"], moved["Next"]) == ("$.work.hosts", name)
+
+
+def test_few_pieces_and_many_go_through_the_same_states(graphs, definition):
+    _, few, many = graphs
+    assert (few.start, few.states) == (many.start, many.states)
+    states = definition["States"]
+    maps = [states[name] for name in (few.name, many.name)]
+    assert [state["ItemProcessor"]["ProcessorConfig"]["Mode"] for state in maps] == ["INLINE", "DISTRIBUTED"]
+    assert {state["MaxConcurrencyPath"] for state in maps} == {"$.plan.parallel"}
+    (choice,) = states["AreSegmentsMany"]["Choices"]
+    assert (choice["NumericGreaterThan"], choice["Next"]) == (PIECES_AT_ONCE, many.name)
 
 
 def test_only_failed_calls_to_an_api_are_retried(graphs):
@@ -99,7 +138,7 @@ def test_only_failed_calls_to_an_api_are_retried(graphs):
 
 def test_batch_jobs_can_be_found_by_the_jobs_id(graphs):
     batch = [state for _, state in all_states(graphs) if "batch" in state.get("Resource", "")]
-    assert len(batch) == 5
+    assert len(batch) == 7
     for state in batch:
         assert state["Resource"].endswith("batch:submitJob.sync")
         assert re.match(r"States\.Format\('\{\}-(\w+)(-\{\})?', \$\.job_id", state["Parameters"]["JobName.$"])

@@ -77,6 +77,7 @@ def test_a_missing_variable_is_an_error_at_once(name):
     complete = dict.fromkeys((field.upper() for field in Settings.model_fields), "x") | {
         "LINK_LIFETIME_SECONDS": "1800",
         "ALLOW_LOOPBACK_CALLBACKS": "false",
+        "JOB_QUEUES": "spot,on-demand",
         "BUCKET_GRANTS": "acme:films/acme/,other:films/other/",
         "ESTIMATE_RATES": RATES,
     }
@@ -174,16 +175,60 @@ def test_every_star_is_explained(template_text):
 def test_only_what_came_from_outside_is_worth_another_attempt(resources):
     rules = resources["WorkerJobDefinition"]["Properties"]["RetryStrategy"]["EvaluateOnExit"]
     assert len(rules) <= 5  # what Batch takes
-    retried = [rule for rule in rules if rule["Action"] == "RETRY"]
-    assert retried == [{"OnStatusReason": "Host EC2*", "Action": "RETRY"}, {"OnExitCode": "137", "Action": "RETRY"}]
+    assert [rule for rule in rules if rule["Action"] == "RETRY"] == [{"OnExitCode": "137", "Action": "RETRY"}]
+    # A lost host comes first: its containers may have ended with 137. The state machine looks for another.
+    assert rules.index({"OnStatusReason": "Host EC2*", "Action": "EXIT"}) < rules.index(
+        {"OnExitCode": "137", "Action": "RETRY"}
+    )
     assert rules[-1] == {"OnReason": "*", "Action": "EXIT"}
+
+
+def test_work_that_lost_its_machines_goes_where_none_are_taken_away(resources, definition):
+    queues = definition["States"]["ProbeSource"]["ResultSelector"]["queues"]
+    assert queues == ["${JobQueueArn}"] * 2 + ["${OnDemandJobQueueArn}"] * 2
+    (environment,) = resources["OnDemandJobQueue"]["Properties"]["ComputeEnvironmentOrder"]
+    assert environment["ComputeEnvironment"] == {"Ref": "OnDemandComputeEnvironment"}
+    assert resources["OnDemandComputeEnvironment"]["Properties"]["ComputeResources"]["Type"] == "EC2"
+
+
+def test_a_key_of_one_s_own_encrypts_the_bucket_and_goes_to_all_who_use_it(resources):
+    (rule,) = resources["MediaBucket"]["Properties"]["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    condition, own, without = rule["Fn::If"]
+    assert condition == resources["MediaKeyPolicy"]["Condition"] == "HasMediaKey"
+    assert own["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": {"Ref": "MediaKeyArn"}}
+    assert without["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+    use_it = {
+        name
+        for name, body in resources.items()
+        for statement in statements(body)
+        if "MediaBucket.Arn" in json.dumps(statement["Resource"] if "Principal" not in statement else "")
+        # Listing needs no key, and describing work only lists.
+        and set(listed(statement["Action"])) & {"s3:GetObject", "s3:PutObject"}
+    }
+    given = {role["Ref"].removesuffix("FunctionRole") for role in resources["MediaKeyPolicy"]["Properties"]["Roles"]}
+    assert given == {name.removesuffix("Function") for name in use_it}
+
+
+def test_who_is_told_to_clean_up_may_delete_only_what_jobs_make(resources):
+    deleters = {
+        name: [str(resource) for resource in listed(statement["Resource"])]
+        for name, body in resources.items()
+        for statement in statements(body)
+        if "s3:DeleteObject" in listed(statement["Action"])
+    }
+    work = [str({"Fn::Sub": f"${{MediaBucket.Arn}}/{prefix}/*"}) for prefix in ("jobs", "results")]
+    assert deleters.pop("ManageIconsFunction") == [str({"Fn::Sub": "${MediaBucket.Arn}/icons/*"})]
+    assert deleters == dict.fromkeys(("CancelJobFunction", "CallActionFunction", "RecordFailureFunction"), work)
 
 
 def test_a_worker_has_a_gpu_and_no_job_waits_for_ever(resources):
     container = resources["WorkerJobDefinition"]["Properties"]["ContainerProperties"]
     assert {"Type": "GPU", "Value": "1"} in container["ResourceRequirements"]
-    actions = resources["JobQueue"]["Properties"]["JobStateTimeLimitActions"]
-    assert {action["State"] for action in actions} == {"RUNNABLE"}
+    for body in resources.values():
+        if body["Type"] == "AWS::Batch::JobQueue":
+            actions = body["Properties"]["JobStateTimeLimitActions"]
+            assert {action["State"] for action in actions} == {"RUNNABLE"}
+            assert {action["Reason"].partition(":")[0] for action in actions} == {"CAPACITY", "MISCONFIGURATION"}
 
 
 def test_a_stage_ends_before_the_state_machine_gives_it_up(template, definition):

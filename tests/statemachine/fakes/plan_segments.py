@@ -1,2 +1,7 @@
+import urllib.parse
+
+
 def handler(event, context):
-    return {"segments": [{"index": 0}, {"index": 1}]}
+    behaviour = dict(urllib.parse.parse_qsl(event["job_id"].replace("_", "&").replace("-", "=")))
+    pieces = range(int(behaviour.get("pieces", 2)))
+    return {"segments": [{"index": index} for index in pieces], "parallel": int(behaviour.get("parallel", 40))}

@@ -14,7 +14,7 @@ from domain.errors import BudgetUsedUpError
 
 MACHINE = "arn:aws:states:eu-central-1:123456789012:stateMachine:process-video"
 EXECUTION = "arn:aws:states:eu-central-1:123456789012:execution:process-video:job-1"
-QUEUE = "arn:aws:batch:eu-central-1:123456789012:job-queue/gpu"
+QUEUES = tuple(f"arn:aws:batch:eu-central-1:123456789012:job-queue/{name}" for name in ("on-demand", "spot"))
 STOPPED = {"stopDate": "2026-11-21T13:00:00Z"}
 
 
@@ -26,7 +26,7 @@ def client(service):
 def services():
     states, batch = client("stepfunctions"), client("batch")
     with Stubber(states) as states_stub, Stubber(batch) as batch_stub:
-        yield Executions(states, batch, MACHINE, QUEUE), states_stub, batch_stub
+        yield Executions(states, batch, MACHINE, QUEUES), states_stub, batch_stub
         states_stub.assert_no_pending_responses()
         batch_stub.assert_no_pending_responses()
 
@@ -46,8 +46,8 @@ def test_a_right_that_is_missing_is_a_defect(services):
         executions.start("job-1", fetch=False)
 
 
-def expect_list(stub, jobs, token=None, next_token=None):
-    request = {"jobQueue": QUEUE, "filters": [{"name": "JOB_NAME", "values": ["job-1-*"]}]}
+def expect_list(stub, jobs, queue=QUEUES[0], token=None, next_token=None):
+    request = {"jobQueue": queue, "filters": [{"name": "JOB_NAME", "values": ["job-1-*"]}]}
     answer = {"jobSummaryList": [{"jobName": "job-1-x", **job} for job in jobs]}
     if token:
         request["nextToken"] = token
@@ -76,7 +76,7 @@ def test_an_execution_that_is_there_already_is_left_alone(services):
     executions.start("job-1", fetch=False)
 
 
-def test_stopping_ends_waiting_and_running_batch_jobs_on_every_page(services):
+def test_stopping_ends_waiting_and_running_batch_jobs_on_every_page_of_every_queue(services):
     executions, states, batch = services
     states.add_response("stop_execution", STOPPED, {"executionArn": EXECUTION, "cause": "the job was cancelled"})
     ended = [{"jobId": "a", "status": "SUCCEEDED"}, {"jobId": "b", "status": "FAILED"}]
@@ -84,6 +84,8 @@ def test_stopping_ends_waiting_and_running_batch_jobs_on_every_page(services):
     expect_terminate(batch, "c")
     expect_list(batch, [{"jobId": "d", "status": "RUNNABLE"}], token="2")
     expect_terminate(batch, "d")
+    expect_list(batch, [{"jobId": "e", "status": "STARTING"}], queue=QUEUES[1])
+    expect_terminate(batch, "e")
 
     executions.stop("job-1")
 
@@ -91,5 +93,6 @@ def test_stopping_ends_waiting_and_running_batch_jobs_on_every_page(services):
 def test_a_job_without_an_execution_can_be_stopped(services):
     executions, states, batch = services
     states.add_client_error("stop_execution", "ExecutionDoesNotExist")
-    expect_list(batch, [])
+    for queue in QUEUES:
+        expect_list(batch, [], queue)
     executions.stop("job-1")
