@@ -20,9 +20,13 @@ SIDE = 256
 _CRF = (16, 29)
 _STILL_SHARE = 0.4
 _MAX_STEP = 6.0
-#: How often a part of the hole was seen in other frames, and how far what propagation brings may be off, in pixels.
-_REVEALED_SHARE = 0.5
+#: How often the hole moves over the scene, so that other frames show parts of it; by how many pixels at most, and how
+#: far what propagation brings may be off, in pixels.
+_REVEALED_SHARE = 0.4
+_MAX_SHIFT = 24
 _MAX_MISPLACED = 1.0
+#: The fill is sure of most of what it found, seldom less than this, 0-255.
+_LEAST_CONFIDENCE = 60
 _LEAST_SCALE = 0.35
 _GREY = 128
 
@@ -33,13 +37,15 @@ class Scene:
 
     ``prior`` is what stands under the mask after propagation and the spatial fill, coded surroundings elsewhere;
     ``confidence`` 0-255 that of the prior; ``step`` how many pixels, right and down, the camera moves from one frame to
-    the next: what is at ``x`` now was at ``x + step`` before.
+    the next: what is at ``x`` now was at ``x + step`` before. ``mask`` (H, W), ``chroma_mask`` (H/2, W/2) are what is
+    covered of luma and of chroma.
     """
 
     clean: tuple[BytePlane, BytePlane, BytePlane]
     prior: tuple[BytePlane, BytePlane, BytePlane]
     confidence: BytePlane
     mask: NDArray[np.bool_]
+    chroma_mask: NDArray[np.bool_]
     step: tuple[float, float]
 
 
@@ -52,9 +58,11 @@ def make_scene(picture: BytePlane, rng: np.random.Generator) -> Scene:
     marked = [_over(frame, opacity, (colour, *tint)) for frame in clean]
     coded = through_h264(marked, int(rng.integers(*_CRF)), "veryfast")
     revealed = _revealed(mask, rng)
-    priors = [_prior(seen, true, (mask, revealed), rng) for seen, true in zip(coded, clean, strict=True)]
+    occlusion = Occlusion(mask)
+    off = rng.uniform(-_MAX_MISPLACED, _MAX_MISPLACED, 2)
+    priors = [_prior(seen, true, (occlusion, revealed), off) for seen, true in zip(coded, clean, strict=True)]
     confidence = np.where(mask, 0, 255) + np.where(mask & (revealed > 0), revealed, 0)
-    return Scene(_stacked(clean), _stacked(priors), confidence.astype(np.uint8), mask, step)
+    return Scene(_stacked(clean), _stacked(priors), confidence.astype(np.uint8), mask, occlusion.chroma_mask, step)
 
 
 def _a_step(rng: np.random.Generator) -> float:
@@ -99,22 +107,37 @@ def _over(frame: Planes, opacity: BytePlane, colours: tuple[BytePlane, int, int]
 
 
 def _revealed(mask: NDArray[np.bool_], rng: np.random.Generator) -> BytePlane:
-    """Return the confidence (H, W), 0-255, of what other frames showed: smooth patches, or nothing at all."""
+    """Return the confidence (H, W), 0-255, of what other frames showed, where the hole moves over the scene.
+
+    What it covers there all the time, between its places furthest apart, is never seen; the rest was, more or less.
+    """
     nothing = np.zeros(mask.shape, np.uint8)
     if rng.random() > _REVEALED_SHARE:
         return nothing
-    cells = rng.normal(size=(5, 5)).astype(np.float32)
-    field = cv2.resize(cells, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) + float(rng.uniform(-0.5, 0.5))
-    return np.where(mask, np.clip(field * 200, 0, 255), 0).astype(np.uint8)
+    shift = rng.uniform(-_MAX_SHIFT, _MAX_SHIFT, 2)
+    always = mask
+    for far in (-1, -0.5, 0.5, 1):
+        matrix = np.array([[1, 0, far * shift[0]], [0, 1, far * shift[1]]])
+        there = cv2.warpAffine(mask.astype(np.uint8), matrix, (SIDE, SIDE), flags=cv2.INTER_NEAREST)
+        always = always & (there > 0)
+    cells = rng.uniform(_LEAST_CONFIDENCE, 2 * 255, (5, 5)).astype(np.float32)
+    sure = np.clip(cv2.resize(cells, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR), 0, 250)
+    return np.where(mask & ~always, sure, 0).astype(np.uint8)
 
 
-def _prior(seen: Planes, true: Planes, hole: tuple[NDArray[np.bool_], BytePlane], rng: np.random.Generator) -> Planes:
-    """Return what the fill makes of a frame before the network: other frames' pixels, a little off, and a membrane."""
-    mask, revealed = hole
-    chroma_mask = Occlusion(mask).chroma_mask
+def _prior(seen: Planes, true: Planes, hole: tuple[Occlusion, BytePlane], off: NDArray[np.float64]) -> Planes:
+    """Return what the fill makes of a frame before the network: other frames' pixels, a little off, and a membrane.
+
+    Args:
+        seen: the frame as it was decoded.
+        true: as it was before anything was drawn.
+        hole: what is covered, and the confidence of what was found there.
+        off: pixels, right and down, by which that lies elsewhere.
+    """
+    occlusion, revealed = hole
+    mask, chroma_mask = occlusion.mask, occlusion.chroma_mask
     share = revealed.astype(np.float32) / 255
     half = np.ascontiguousarray(share[::2, ::2])
-    off = rng.uniform(-_MAX_MISPLACED, _MAX_MISPLACED, 2)
     planes = []
     for plane, truth, where, part, places in (
         (seen.y, true.y, mask, share, off),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +23,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gpu_worker.fill.filler_interface import INPUTS, OUTPUTS, TRUSTED
+from gpu_worker.fill.windows import CHROMA_BLEED
 from gpu_worker.training.export import export_onnx
 from gpu_worker.training.filling.network import FillNetwork
 from gpu_worker.training.filling.scenes import FRAMES, SIDE, Scene, make_scene
@@ -29,30 +31,38 @@ from gpu_worker.training.learning import Learner, has_bfloat16
 from gpu_worker.training.photographs import list_photographs, read_rgb
 
 _CROP = 128
-#: A crop with less of the mask than this teaches little.
-_LEAST_MASKED = 0.02
+#: A crop with less of the mask than this teaches little, one with more shows too little of what is around.
+_LEAST_MASKED, _MOST_MASKED = 0.03, 0.5
 _TRIES = 8
 #: Photographs whose scenes are only scored on.
 _HELD_OUT = 8
 #: Weights of the parts of the loss beside the absolute error of luma.
-_CHROMA, _GRADIENT, _SPECTRUM, _STEADINESS = 1.0, 1.0, 0.02, 0.5
+_SQUARE, _CHROMA, _GRADIENT, _SPECTRUM, _STEADINESS = 1.0, 0.3, 0.3, 0.1, 0.5
+#: Errors well below this are not seen.
+_UNSEEN = 1.5 / 255
 
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """What a tier needs to be trained again: widths as in ``FillNetwork``; scenes are made once, before."""
+    """What a tier needs to be trained again: widths as in ``FillNetwork``; scenes are made once, before.
+
+    The first ``single_share`` of the steps fill single frames, which takes a third of the time; then neighbouring ones,
+    each given the one before.
+    """
 
     widths: tuple[int, int, int, int]
     steps: int
     rate: float
-    scenes: int = 1200
-    batch: int = 8
+    scenes: int = 3000
+    batch: int = 16
+    single_share: float = 0.85
     seed: int = 1
 
 
+#: What two CPU cores learn in half an hour, and what takes a GPU.
 TIERS = {
-    "small": Tier((32, 64, 96, 128), steps=20_000, rate=8e-4),
-    "large": Tier((64, 96, 160, 256), steps=60_000, rate=5e-4, scenes=4000, batch=32),
+    "small": Tier((32, 64, 96, 128), steps=14_000, rate=1e-3),
+    "large": Tier((64, 96, 160, 256), steps=100_000, rate=6e-4, scenes=8000, batch=32),
 }
 
 
@@ -60,7 +70,7 @@ TIERS = {
 class Batch:
     """Crops of scenes, 0-1: luma (N, T, 1, H, W), chroma (N, T, 2, H/2, W/2), mask and confidence (N, 1, H, W).
 
-    ``motion`` (N, 2) is the scenes' step in pixels, right and down.
+    ``chroma_mask`` is (N, 1, H/2, W/2). ``motion`` (N, 2) is the scenes' step in pixels, right and down.
     """
 
     clean_luma: Tensor
@@ -69,12 +79,19 @@ class Batch:
     prior_chroma: Tensor
     confidence: Tensor
     mask: Tensor
+    chroma_mask: Tensor
     motion: Tensor
 
     @property
     def need(self) -> Tensor:
         """How much of each pixel comes from the network, (N, 1, H, W)."""
         return self.mask * (1 - self.confidence / TRUSTED).clamp(0, 1)
+
+    @property
+    def chroma_need(self) -> Tensor:
+        """The same of each chroma sample, (N, 1, H/2, W/2): colour that bled out of the mask is as unknown."""
+        near = functional.max_pool2d(self.need, 4 * CHROMA_BLEED + 1, stride=1, padding=2 * CHROMA_BLEED)
+        return near[..., ::2, ::2] * self.chroma_mask
 
 
 class Batches:
@@ -86,25 +103,28 @@ class Batches:
         self._rng = rng
         self._device = device
 
-    def draw(self) -> Batch:
-        """Return one batch."""
-        crops = [
-            self._crop(self._scenes[int(number)]) for number in self._rng.integers(len(self._scenes), size=self._size)
-        ]
-        luma, chroma, prior, prior_chroma, confidence, mask, motion = (
+    def draw(self, frames: int) -> Batch:
+        """Return one batch of so many neighbouring frames."""
+        numbers = self._rng.integers(len(self._scenes), size=self._size)
+        crops = [self._crop(self._scenes[int(number)], frames) for number in numbers]
+        luma, chroma, prior, prior_chroma, confidence, mask, chroma_mask, motion = (
             torch.from_numpy(np.stack(column).astype(np.float32)).to(self._device)
             for column in zip(*crops, strict=True)
         )
-        return Batch(luma / 255, chroma / 255, prior / 255, prior_chroma / 255, confidence / 255, mask, motion)
+        return Batch(
+            luma / 255, chroma / 255, prior / 255, prior_chroma / 255, confidence / 255, mask, chroma_mask, motion
+        )
 
-    def _crop(self, scene: Scene) -> tuple[NDArray[Any], ...]:
+    def _crop(self, scene: Scene, frames: int) -> tuple[NDArray[Any], ...]:
         for _ in range(_TRIES):
             top, left = (int(value) * 2 for value in self._rng.integers((SIDE - _CROP) // 2 + 1, size=2))
             rows, columns = slice(top, top + _CROP), slice(left, left + _CROP)
-            if scene.mask[rows, columns].mean() >= _LEAST_MASKED:
+            if _LEAST_MASKED <= scene.mask[rows, columns].mean() <= _MOST_MASKED:
                 break
         half = slice(top // 2, (top + _CROP) // 2), slice(left // 2, (left + _CROP) // 2)
         flips = [axis for axis in (-2, -1) if self._rng.integers(2)]
+        first = int(self._rng.integers(FRAMES - frames + 1))
+        shown = slice(first, first + frames)
         signs = [-1.0 if -1 in flips else 1.0, -1.0 if -2 in flips else 1.0]
 
         def cut(plane: NDArray[Any], where: tuple[slice, slice]) -> NDArray[Any]:
@@ -112,22 +132,22 @@ class Batches:
 
         full = rows, columns
         return (
-            cut(scene.clean[0], full)[:, None],
-            np.stack([cut(plane, half) for plane in scene.clean[1:]], axis=1),
-            cut(scene.prior[0], full)[:, None],
-            np.stack([cut(plane, half) for plane in scene.prior[1:]], axis=1),
+            cut(scene.clean[0][shown], full)[:, None],
+            np.stack([cut(plane[shown], half) for plane in scene.clean[1:]], axis=1),
+            cut(scene.prior[0][shown], full)[:, None],
+            np.stack([cut(plane[shown], half) for plane in scene.prior[1:]], axis=1),
             cut(scene.confidence, full)[None],
             cut(scene.mask, full)[None],
+            cut(scene.chroma_mask, half)[None],
             np.array(scene.step) * signs,
         )
 
 
 def filled_frames(network: FillNetwork, batch: Batch) -> list[tuple[Tensor, Tensor]]:
     """Return luma and chroma of each frame as production blends them, every frame given the one before."""
-    need = batch.need
-    chroma_need = functional.max_pool2d(need, 2)
+    need, chroma_need = batch.need, batch.chroma_need
     done: list[tuple[Tensor, Tensor]] = []
-    for number in range(FRAMES):
+    for number in range(batch.prior_luma.shape[1]):
         luma, chroma = batch.prior_luma[:, number], batch.prior_chroma[:, number]
         if done:
             before_luma, known = _moved(done[-1][0], batch.motion)
@@ -155,48 +175,77 @@ def _moved(plane: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def loss_of(batch: Batch, frames: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-    """Return the loss: absolute error, edges, spectrum, and that what is painted moves as the truth does."""
-    need = batch.need
-    chroma_need = functional.max_pool2d(need, 2)
+    """Return the loss: error and its square, edges, spectrum, and that what is painted moves as the truth does.
+
+    All is relative to how far the spatial fill is off in the same crop: what is wrong in a clear sky shows more than
+    what is wrong in leaves, and would count for nothing beside it.
+    """
+    need, chroma_need = batch.need, batch.chroma_need
+    area, chroma_area = _sum(need) + 1, 2 * _sum(chroma_need) + 1
     total = need.new_zeros(())
     for number, (luma, chroma) in enumerate(frames):
-        error = (luma - batch.clean_luma[:, number]) * need
-        colour = (chroma - batch.clean_chroma[:, number]) * chroma_need
-        masked = need.sum() + 1
-        total = total + error.abs().sum() / masked + _CHROMA * colour.abs().sum() / (2 * chroma_need.sum() + 1)
-        edges = error.diff(dim=-1).abs().sum() + error.diff(dim=-2).abs().sum()
-        total = total + _GRADIENT * edges / (2 * masked)
-        spectrum = torch.fft.rfft2(luma * need).abs() - torch.fft.rfft2(batch.clean_luma[:, number] * need).abs()
-        total = total + _SPECTRUM * spectrum.abs().mean()
+        truth = batch.clean_luma[:, number]
+        scale = _scale(batch.prior_luma[:, number] - truth, need, area)
+        error = (luma - truth) * need * scale
+        colour = batch.clean_chroma[:, number]
+        chroma_scale = _scale(batch.prior_chroma[:, number] - colour, chroma_need, chroma_area)
+        chroma_error = (chroma - colour) * chroma_need * chroma_scale
+        edges = _sum(error.diff(dim=-1).abs()) + _sum(error.diff(dim=-2).abs())
+        spectrum = torch.fft.rfft2(luma * need, norm="ortho").abs() - torch.fft.rfft2(truth * need, norm="ortho").abs()
+        each = (
+            (_sum(error.abs()) + _SQUARE * _sum(error.square()) + _GRADIENT * edges) / area
+            + _CHROMA * (_sum(chroma_error.abs()) + _SQUARE * _sum(chroma_error.square())) / chroma_area
+            + _SPECTRUM * _sum(spectrum.abs() * scale) / area
+        )
         if number:
             # The error itself is to stand still: what is wrong and flickers shows most.
-            before = (frames[number - 1][0] - batch.clean_luma[:, number - 1]) * need
+            before = (frames[number - 1][0] - batch.clean_luma[:, number - 1]) * need * scale
             moved, known = _moved(before, batch.motion)
-            total = total + _STEADINESS * ((error - moved) * known * need).abs().sum() / masked
+            each = each + _STEADINESS * _sum(((error - moved) * known * need).abs()) / area
+        total = total + each.mean()
     return total / len(frames)
 
 
+def _sum(values: Tensor) -> Tensor:
+    """Return the sum of each of N, shaped to be multiplied with planes."""
+    return values.sum(dim=(1, 2, 3), keepdim=True)
+
+
+def _scale(error: Tensor, need: Tensor, area: Tensor) -> Tensor:
+    """Return by what the errors of each of N are multiplied to be relative to those of the spatial fill."""
+    return 1 / (_sum((error * need).square() / area).sqrt() + _UNSEEN)
+
+
 def scores(network: FillNetwork, scenes: Sequence[Scene], device: torch.device) -> dict[str, float]:
-    """Return luma PSNR in dB under never-revealed masks: of the spatial fill, of the network, and how both flicker."""
-    squares = {"spatial": 0.0, "network": 0.0}
-    changes = {"spatial": 0.0, "network": 0.0}
-    masked = 0.0
+    """Return the mean over scenes of luma PSNR in dB where nothing was revealed, and of the flicker there.
+
+    Both for the spatial fill, and for the network: of single frames, and of those that are given the one before.
+    """
+    figures: dict[str, list[float]] = {}
     network.eval()
     for scene in scenes:
         batch = _whole(scene, device)
-        with torch.inference_mode():
-            frames = filled_frames(network, batch)
         need = batch.mask * (batch.confidence == 0)
-        for name, lumas in (("spatial", list(batch.prior_luma.unbind(1))), ("network", [luma for luma, _ in frames])):
-            errors = [(luma - batch.clean_luma[:, n]) * 255 * need for n, luma in enumerate(lumas)]
-            squares[name] += float(sum(error.square().sum() for error in errors[1:]))
-            changes[name] += float(
-                sum(((b - _moved(a, batch.motion)[0]) * need).abs().sum() for a, b in pairwise(errors))
-            )
-        masked += float(need.sum()) * (FRAMES - 1)
+        masked = float(need.sum())
+        if masked == 0:
+            continue
+        with torch.inference_mode():
+            filled = [luma for luma, _ in filled_frames(network, batch)]
+        versions = {
+            "spatial": list(batch.prior_luma.unbind(1))[1:],
+            "network": filled[:1],
+            "network, going on": filled[1:],
+        }
+        for name, lumas in versions.items():
+            truths = batch.clean_luma.unbind(1)[-len(lumas) :] if len(lumas) > 1 else batch.clean_luma.unbind(1)[:1]
+            errors = [(luma - truth) * 255 * need for luma, truth in zip(lumas, truths, strict=True)]
+            square = sum(float(error.square().sum()) for error in errors) / len(errors) / masked
+            figures.setdefault(name, []).append(float(10 * np.log10(255**2 / max(square, 1e-3))))
+            for one, other in pairwise(errors):
+                flicker = float(((other - _moved(one, batch.motion)[0]) * need).abs().sum()) / masked
+                figures.setdefault(f"{name}: flicker", []).append(flicker)
     network.train()
-    result = {name: 10 * np.log10(255**2 / (value / masked)) for name, value in squares.items()}
-    return result | {f"{name}_flicker": value / masked for name, value in changes.items()}
+    return {name: float(np.mean(values)) for name, values in figures.items()}
 
 
 def _whole(scene: Scene, device: torch.device) -> Batch:
@@ -210,13 +259,19 @@ def _whole(scene: Scene, device: torch.device) -> Batch:
         of(np.stack(scene.prior[1:], axis=1))[None] / 255,
         of(scene.confidence)[None, None] / 255,
         of(scene.mask)[None, None],
+        of(scene.chroma_mask)[None, None],
         torch.tensor([scene.step], dtype=torch.float32, device=device),
     )
 
 
-def make_scenes(pictures: Sequence[NDArray[np.uint8]], count: int, rng: np.random.Generator) -> list[Scene]:
-    """Return scenes, pictures taking turns."""
-    return [make_scene(pictures[number % len(pictures)], rng) for number in range(count)]
+def make_scenes(pictures: Sequence[NDArray[np.uint8]], count: int, seed: int) -> list[Scene]:
+    """Return scenes, pictures taking turns; each one depends on the seed and its number alone."""
+
+    def scene(number: int) -> Scene:
+        return make_scene(pictures[number % len(pictures)], np.random.default_rng((seed, number)))
+
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(scene, range(count)))
 
 
 def main() -> None:
@@ -242,14 +297,14 @@ def main() -> None:
     pictures = [read_rgb(photograph) for photograph in list_photographs(options.manifest)]
     large = [picture for picture in pictures if min(picture.shape[:2]) >= SIDE + 16]
     shown, held_out = large[_HELD_OUT:], large[:_HELD_OUT]
-    scenes = make_scenes(shown, tier.scenes, np.random.default_rng(tier.seed))
-    tests = make_scenes(held_out, 3 * _HELD_OUT, np.random.default_rng(0))
+    scenes = make_scenes(shown, tier.scenes, tier.seed)
+    tests = make_scenes(held_out, 3 * _HELD_OUT, 0)
     print(json.dumps({"pictures": len(shown), **asdict(tier)}), flush=True)
     # A run that goes on must not see the batches that it began with.
     batches = Batches(scenes, tier.batch, np.random.default_rng([tier.seed, learner.step]), device)
 
     def next_loss() -> Tensor:
-        batch = batches.draw()
+        batch = batches.draw(1 if learner.step < tier.single_share * tier.steps else FRAMES)
         with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
             frames = filled_frames(learner.network, batch)
         return loss_of(batch, [(luma.float(), chroma.float()) for luma, chroma in frames])

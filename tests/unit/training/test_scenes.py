@@ -41,6 +41,7 @@ def test_shapes_are_those_of_three_planes():
     ]
     assert [plane.shape for plane in scene.prior] == [plane.shape for plane in scene.clean]
     assert scene.mask.shape == scene.confidence.shape == (SIDE, SIDE)
+    assert scene.chroma_mask.shape == (SIDE // 2, SIDE // 2)
 
 
 def test_outside_the_mask_the_picture_is_the_coded_one():
@@ -48,6 +49,13 @@ def test_outside_the_mask_the_picture_is_the_coded_one():
         off = np.abs(scene.prior[0].astype(int) - scene.clean[0])[:, ~scene.mask]
         assert off.mean() < 8, "beside the mask only the codec may have changed anything"
         assert (scene.confidence[~scene.mask] == 255).all()
+
+
+def test_what_covers_luma_covers_its_colour_and_more():
+    for scene in scenes():
+        covered = np.repeat(np.repeat(scene.chroma_mask, 2, axis=0), 2, axis=1)
+        assert covered[scene.mask].all()
+        assert covered.sum() > scene.mask.sum()
 
 
 def test_some_holes_are_partly_revealed_and_some_not_at_all():
