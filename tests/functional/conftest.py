@@ -105,6 +105,11 @@ class Deployment:
     def put_json(self, key: str, document: Any) -> None:
         self.put(key, json.dumps(document).encode())
 
+    def keys_with(self, job_id: str) -> list[str]:
+        """Return the keys of all objects that a job's steps have made."""
+        found = self.s3.list_objects_v2(Bucket=self.bucket).get("Contents", [])
+        return [item["Key"] for item in found if f"/{job_id}/" in item["Key"]]
+
     def executions(self) -> list[dict[str, Any]]:
         return self.states.list_executions(stateMachineArn=self.settings.state_machine_arn)["executions"]
 

@@ -291,7 +291,7 @@ def test_a_finished_job_has_links_of_thirty_minutes_made_at_the_question(deploym
 
     shown = call(get_job, for_job(recorded("get_job"), job_id)).body
 
-    assert (shown["status"], shown["progress_percent"]) == ("SUCCEEDED", 100)
+    assert (shown["status"], shown["stage"], shown["progress_percent"]) == ("SUCCEEDED", None, 100)
     assert shown["result"]["facts"]["width"] == 1280
     parameters = urllib.parse.parse_qs(urllib.parse.urlsplit(shown["result"]["links"]["video"]).query)
     assert parameters["X-Amz-Expires"] == ["1800"]
@@ -408,6 +408,22 @@ def test_a_cancelled_job_stops_its_execution(deployment, call, recorded):
 
     assert (answer.status, answer.body["status"]) == (200, "CANCELLED")
     assert [execution["status"] for execution in deployment.executions()] == ["ABORTED"]
+
+
+def test_a_cancelled_job_leaves_no_objects_and_takes_nobody_else_s(deployment, call, recorded):
+    job_id, other = (submit(deployment, call, recorded).body["job_id"] for _ in range(2))
+    for each in (job_id, other):
+        for name in (
+            f"jobs/{each}/work_order.json",
+            f"jobs/{each}/segments/00000/piece.mp4",
+            f"results/{each}/video.mp4",
+        ):
+            deployment.put(name)
+
+    assert call(cancel_job, for_job(recorded("cancel_job"), job_id)).status == 200
+
+    assert deployment.keys_with(job_id) == []
+    assert len(deployment.keys_with(other)) == len(made)
 
 
 def test_cancelling_again_changes_nothing_and_a_finished_job_cannot_be_cancelled(deployment, call, recorded):

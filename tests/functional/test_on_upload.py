@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from pydantic import TypeAdapter
 
 import on_upload
 from adapters.service import current_service
-from domain.job import CaptionErasure, IconErasure, JobStatus
+from domain.job import CaptionErasure, IconErasure, JobStatus, ObjectRef
 from domain.template import CaptionTemplate, TemplateDraft, TemplateKind
+from local.moto_mends import make_conditional_writes_atomic
 
 
 @pytest.fixture
@@ -85,6 +88,17 @@ def test_an_event_that_comes_six_times_makes_one_job(deployment, land):
     land({"upscale": "2"}, times=6)
     assert len(deployment.serve().jobs.page("default", 10).jobs) == 1
     assert len(deployment.executions()) == 1
+
+
+def test_events_of_one_object_that_race_make_one_job(deployment):
+    make_conditional_writes_atomic()
+    key = "inbox/default/clip.mp4"
+    ref = ObjectRef(bucket=deployment.bucket, key=key, version_id=deployment.put(key, Metadata={"upscale": "2"}))
+    submission = deployment.serve().submission
+    with ThreadPoolExecutor(8) as racers:
+        made = {job.job_id for job in racers.map(lambda _: submission.submit_from_inbox(ref), range(16))}
+    assert len(made) == len(deployment.serve().jobs.page("default", 10).jobs) == 1
+    assert [execution["name"] for execution in deployment.executions()] == list(made)
 
 
 def test_another_version_of_the_object_is_another_job(deployment, land):

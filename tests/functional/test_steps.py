@@ -264,6 +264,19 @@ def test_segments_are_numbers_in_the_state_and_facts_in_the_bucket(deployment, r
     assert jobs.get(JOB_ID).segment_count == 3
 
 
+def test_as_many_pieces_are_worked_on_as_the_priority_and_the_key_allow(deployment, recorded, queued):
+    jobs = queued(upscale={}, priority=1)
+    key = jobs.get(JOB_ID).model_copy(update={"job_id": "other", "pieces_at_once": 3})
+    jobs.put_new(key)
+    for job_id, parallel in ((JOB_ID, 40), ("other", 3)):
+        jobs.start(job_id, FACTS, deployment.clock())
+        shots = [{"start_frame": 0, "end_frame": 9, "start_pts": 0}]
+        facts = {"frame_count": 9, "time_base": "1/1", "first_pts": 0, "duration_seconds": 9.0, "seekable": True}
+        deployment.put_json(JobKeys(job_id).detection, {**facts, "shots": shots})
+        answer = plan_segments.handler({"job_id": job_id}, deployment.context)
+        assert answer == {"segments": [{"index": 0}], "parallel": parallel}
+
+
 def manifest():
     files = {
         name: JobKeys(JOB_ID).result(file)
@@ -295,6 +308,20 @@ def test_a_result_is_recorded_once(deployment, recorded, queued):
     assert set(job.result_keys) == {"video", "report", "captions_vtt"}
     assert job.result_facts is not None
     assert (job.result_facts.nothing_found, job.result_facts.upscaler) == (True, "lanczos")
+
+
+def test_what_a_minute_of_video_cost_is_a_metric_of_the_first_report(deployment, recorded, queued, capsys):
+    jobs = queued()
+    jobs.start(JOB_ID, FACTS.model_copy(update={"duration_seconds": 30.0}), deployment.clock())
+    finished = manifest().model_copy(update={"machine_seconds": 90.0})
+    deployment.put_json(JobKeys(JOB_ID).result_manifest, finished.model_dump())
+    metrics = []
+    for _ in range(2):
+        record_result.handler(recorded("record_result"), deployment.context)
+        metrics.append(json.loads(capsys.readouterr().out.strip().splitlines()[-1]))
+    # 90 seconds at 1.0 an hour, for half a minute.
+    assert metrics[0]["CostPerVideoMinute"] == [pytest.approx(0.05)]
+    assert "CostPerVideoMinute" not in metrics[1]
 
 
 @pytest.mark.parametrize(("module", "name"), [(plan_segments, "plan_segments"), (record_result, "record_result")])
@@ -372,8 +399,43 @@ def test_a_failure_that_comes_late_changes_nothing(deployment, recorded, queued)
     assert jobs.get(JOB_ID).status is JobStatus.CANCELLED
 
 
+def test_a_result_that_comes_after_the_cancellation_is_none_and_nothing_of_it_stays(deployment, recorded, queued):
+    jobs = queued()
+    jobs.start(JOB_ID, FACTS, deployment.clock())
+    jobs.cancel(JOB_ID, deployment.clock())
+    deployment.put_json(JobKeys(JOB_ID).result_manifest, manifest().model_dump())
+    deployment.put(JobKeys(JOB_ID).result("video.mp4"))
+
+    with pytest.raises(InvalidTransitionError):
+        record_result.handler(recorded("record_result"), deployment.context)
+    # What the state machine does then, and once more when the execution has ended.
+    record_failure.handler(failure(recorded, "InvalidTransitionError"), deployment.context)
+    record_failure.handler(recorded("record_failure_execution"), deployment.context)
+
+    job = jobs.get(JOB_ID)
+    assert (job.status, job.error, job.result_keys) == (JobStatus.CANCELLED, None, {})
+    assert deployment.keys_with(JOB_ID) == []
+
+
+def test_a_failed_job_tells_in_which_stage_it_failed(deployment, recorded, queued):
+    jobs = queued(erase={}, upscale={})
+    jobs.start(JOB_ID, FACTS, deployment.clock())
+    jobs.set_segment_count(JOB_ID, 1)
+    detected = {"stage": "detect", "done": 4, "total": 4, "finished": True}
+    deployment.put_json(JobKeys(JOB_ID).progress("detect"), detected)
+    deployment.put_json(JobKeys(JOB_ID).progress("erase"), {"stage": "erase", "done": 1, "total": 2})
+    record_failure.handler(failure(recorded, "States.Timeout"), deployment.context)
+    job = jobs.get(JOB_ID)
+    assert job.stage is Stage.ERASE
+    assert 15 < job.progress_percent < 60
+
+
 def test_the_first_failure_stands(deployment, recorded, queued):
     jobs = queued()
-    record_failure.handler(recorded("record_failure"), deployment.context)
+    first = record_failure.handler(recorded("record_failure"), deployment.context)
+    assert first["Error"] == jobs.get(JOB_ID).error.code == "UnreadableVideo"
+    # A Map of many pieces says only that one of them failed, and that one has told its own error before.
+    of_the_map = failure(recorded, "States.ExceedToleratedFailureThreshold", "The specified threshold was exceeded")
+    assert record_failure.handler(of_the_map, deployment.context) == first
     record_failure.handler(recorded("record_failure_execution"), deployment.context)
     assert jobs.get(JOB_ID).error.code == "UnreadableVideo"
