@@ -412,13 +412,10 @@ def test_a_cancelled_job_stops_its_execution(deployment, call, recorded):
 
 def test_a_cancelled_job_leaves_no_objects_and_takes_nobody_else_s(deployment, call, recorded):
     job_id, other = (submit(deployment, call, recorded).body["job_id"] for _ in range(2))
-    for each in (job_id, other):
-        for name in (
-            f"jobs/{each}/work_order.json",
-            f"jobs/{each}/segments/00000/piece.mp4",
-            f"results/{each}/video.mp4",
-        ):
-            deployment.put(name)
+    made = ("jobs/{}/work_order.json", "jobs/{}/segments/00000/piece.mp4", "results/{}/video.mp4")
+    for key in made:
+        deployment.put(key.format(job_id))
+        deployment.put(key.format(other))
 
     assert call(cancel_job, for_job(recorded("cancel_job"), job_id)).status == 200
 
