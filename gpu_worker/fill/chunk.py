@@ -11,10 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_worker.fill.filler_interface import TRUSTED
 from gpu_worker.fill.motion import PairMotion, View
 from gpu_worker.fill.spatial import fill_smoothly, weighted_means
 from gpu_worker.fill.trails import Blocked, Sources, carry, no_sources
-from gpu_worker.fill.windows import CELL, Occlusion, Points
+from gpu_worker.fill.windows import CELL, CHROMA_BLEED, Occlusion, Points
 from gpu_worker.video.frame import Plane
 
 #: A source's colour is corrected by at most this share of the value range: more would be another thing.
@@ -94,6 +95,7 @@ class Filled:
     be worked out from what came through a veil, and the rest was filled from beside; None where there is no veil.
     ``confidence``, of each of the occlusion's ``indices``, is the share in the pixel of what was seen, 0-1. ``grain``
     is the variance, in 8-bit levels squared, by which two frames differ where they show the same: film grain and codec.
+    ``painted`` (h, w) is what a network made up; None without one.
     """
 
     surroundings: Surroundings
@@ -101,6 +103,21 @@ class Filled:
     confidence: FloatPlane
     grain: float = 0.0
     shone_through: NDArray[np.bool_] | None = None
+    painted: NDArray[np.bool_] | None = None
+
+    @property
+    def needs(self) -> tuple[FloatPlane, FloatPlane]:
+        """How much of each luma (h, w) and each chroma sample (ceil(h/2), ceil(w/2)) was made up from beside, 0-1."""
+        occlusion = self.surroundings.occlusion
+        luma = np.zeros(occlusion.mask.shape, np.float32)
+        if occlusion.is_empty:
+            return luma, np.zeros(self.surroundings.u.shape, np.float32)
+        doubtful = np.where(occlusion.covered, np.clip(1 - self.confidence / TRUSTED, 0, 1), 0)
+        luma.reshape(-1)[occlusion.indices] = doubtful
+        # Colour that bled out of the mask is as unknown as what it bled from.
+        side = 4 * CHROMA_BLEED + 1
+        near = np.asarray(cv2.dilate(luma, np.ones((side, side), np.uint8)), dtype=np.float32)
+        return luma, np.where(occlusion.chroma_mask, near[::2, ::2], np.float32(0))
 
     @property
     def known(self) -> NDArray[np.bool_]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ctypes
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from domain.detection import Shot
+from domain.detection import Box, Shot
 from domain.job import Quality
 from gpu_worker.fill.lane import LEND_FRAMES, Done, Lane, Method, fill_lane, open_lane
 from gpu_worker.fill.learned import LearnedFill
@@ -19,6 +19,7 @@ from gpu_worker.fill.second_look import OverlayFill, SecondLook
 from gpu_worker.fill.windows import Window, plan_windows
 from gpu_worker.inference.session import core_count
 from gpu_worker.video.frame import Frame, Patch
+from gpu_worker.video.masks import Mask
 
 __all__ = ["EraseReport", "erase", "plan_windows"]
 
@@ -40,10 +41,10 @@ _METHODS = {Quality.NORMAL: Method.NORMAL, Quality.PREMIUM: Method.PREMIUM}
 class EraseReport:
     """What the fill did; complete once the iterator is exhausted. Pixels are luma pixels, summed over frames.
 
-    ``pixels_seen_through`` lay behind veils and were worked out from what came through; they are not among the masked.
-    ``fills`` tell the same of each caption and icon. ``outside_difference`` is the largest change, in levels, of a
-    sample that no mask covers; ``review_seconds`` is the part of ``seconds`` that the second look took, refilling
-    included.
+    ``pixels_painted`` are those of the masked that a network made up. ``pixels_seen_through`` lay behind veils and were
+    worked out from what came through; they are not among the masked. ``fills`` tell the same of each caption and icon.
+    ``outside_difference`` is the largest change, in levels, of a sample that no mask covers; ``review_seconds`` is the
+    part of ``seconds`` that the second look took, refilling included.
     """
 
     frames: int = 0
@@ -51,6 +52,7 @@ class EraseReport:
     pixels_masked: int = 0
     pixels_from_frames: int = 0
     pixels_seen_through: int = 0
+    pixels_painted: int = 0
     outside_difference: int = 0
     seconds: float = 0.0
     review_seconds: float = 0.0
@@ -81,6 +83,7 @@ def erase(
     window_frames: int | None = None,
     second_look: SecondLook | None = None,
     learned: LearnedFill | None = None,
+    tell_made_up: Callable[[int, Box, Mask], None] | None = None,
 ) -> Iterator[tuple[Frame, tuple[Patch, ...]]]:
     """Yield every frame with its patches, one per window that has an overlay on screen.
 
@@ -96,7 +99,9 @@ def erase(
         report: is filled in while frames pass.
         window_frames: frames looked at together; by default as many as fit into half a gigabyte, at most 128.
         second_look: judges each overlay's result; what fails is filled again, at most twice, and the better one stays.
-        learned: repaints in Premium what no frame reveals; without it that is filled from beside.
+        learned: has its part in what is made up where no frame reveals anything; Premium has it repaint what cannot be
+            held as well. Without it, that is filled from beside.
+        tell_made_up: is told each frame's number and what nothing showed of a patch's box, before it is yielded.
     """
     report = report if report is not None else EraseReport()
     stream = _Stream(iter(frames))
@@ -141,6 +146,9 @@ def erase(
             report.frames += len(core) - 1
             report.frames_changed += len(core)
             for position, frame in enumerate(core):
+                for result in results:
+                    if position in result and tell_made_up is not None:
+                        tell_made_up(frame.index, result[position].patch.box, result[position].made_up)
                 stream.take()
                 lent.append(frame)
                 yield frame, tuple(result[position].patch for result in results if position in result)
@@ -204,6 +212,7 @@ def _count(report: EraseReport, results: list[dict[int, Done]]) -> None:
             report.pixels_masked += done.pixels.masked
             report.pixels_from_frames += done.pixels.revealed
             report.pixels_seen_through += done.pixels.seen_through
+            report.pixels_painted += done.pixels.painted
             for subject, pixels in done.pixels_of.items():
                 fill = report.fills.setdefault(subject, OverlayFill())
                 fill.frames += 1

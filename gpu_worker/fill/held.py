@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_worker.fill.chunk import Filled, Surroundings
-from gpu_worker.fill.filler_interface import TRUSTED
 from gpu_worker.fill.motion import PairMotion
 from gpu_worker.fill.spatial import normalised_blur
-from gpu_worker.fill.windows import CHROMA_BLEED
+from gpu_worker.fill.structure import Continued
+from gpu_worker.fill.windows import Occlusion
 from gpu_worker.video.frame import Plane
 
 #: Holes no deeper than this, in pixels, are filled from beside, each frame anew: there is nothing to hold.
@@ -31,24 +31,45 @@ _LEAST_STEADY = 0.5
 _LEAST_STEADY_OF_ALL = 0.75
 #: Light is compared over so many pixels.
 _LIGHT_SIDE = 31
+#: What has at least this share in a pixel counts as where it is from.
+_MOSTLY = 0.5
+#: Where at least this share of what was made up cannot be held, it is made up anew, if there is a way.
+_GIVEN_UP = 0.1
 
 FloatPlane = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Held:
-    """The scene as it is remembered after a frame: Y, U, V of a window's surroundings, in the frame's levels."""
+    """The scene as it is remembered after a frame: Y, U, V of a window's surroundings, in the frame's levels.
+
+    ``painted`` tells whether what was made up of it is a network's.
+    """
 
     frame_index: int
     planes: tuple[FloatPlane, FloatPlane, FloatPlane]
+    painted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Inventor:
+    """Makes up what nothing shows.
+
+    ``once`` takes a frame that is filled smoothly and the hole (h, w) in it; what it returns is held. ``again`` fills a
+    frame in passing, where nothing can be held, given the one before as it came out and the motion from there; without
+    it such frames stay as they were filled.
+    """
+
+    once: Callable[[Surroundings, NDArray[np.bool_]], Continued]
+    again: Callable[[Filled, Surroundings | None, PairMotion | None], Filled] | None = None
 
 
 def hold_run(
     results: Sequence[Filled],
     first_index: int,
     motions: Sequence[PairMotion | None],
-    before: Held | None,
-    make: Callable[[Surroundings, NDArray[np.bool_]], Surroundings],
+    before: tuple[Held | None, Surroundings | None],
+    inventor: Inventor,
 ) -> tuple[list[Filled], Held | None]:
     """Return neighbouring frames in which what was made up from beside is held.
 
@@ -56,35 +77,71 @@ def hold_run(
         results: the frames as they were filled.
         first_index: the number of the first.
         motions: between each frame and the one before it; the first one's is None where nothing is known.
-        before: what was held after the frame before the first.
-        make: makes up the pixels of a mask (h, w) from those around it.
+        before: what was held after the frame before the first, and that frame as it came out.
+        inventor: makes up what is to be held.
 
     Returns:
         The frames, and what is held after the last one; None where it needs nothing.
     """
     done: list[Filled] = []
-    held = before if before is not None and before.frame_index == first_index - 1 else None
+    held, previous = before
+    if held is not None and held.frame_index != first_index - 1:
+        held = None
     for index, (result, motion) in enumerate(zip(results, motions, strict=True), first_index):
-        here = result.surroundings
-        needs = _needs(result)
-        if not _is_deep(needs[0]):
+        need = result.needs[0]
+        if not _is_deep(need):
             held = None
-            done.append(result)
-            continue
-        if held is None or motion is None:
-            made = make(here, needs[0] > 0).planes
-            y, u, v = (_mixed(*parts) for parts in zip(here.planes, made, needs, strict=True))
-            held = Held(index, (y, u, v))
-            done.append(replace(result, surroundings=_with_planes(here, held.planes)))
-            continue
-        covered = (here.occlusion.tainted, here.occlusion.chroma_mask, here.occlusion.chroma_mask)
-        steps = [
-            _step(plane, there, hidden, need, 1 << (here.bit_depth - 8))
-            for plane, there, hidden, need in zip(here.planes, _moved(held.planes, motion), covered, needs, strict=True)
-        ]
-        held = Held(index, (steps[0][1], steps[1][1], steps[2][1]))
-        done.append(replace(result, surroundings=_with_planes(here, tuple(shown for shown, _ in steps))))
+            shown = result if inventor.again is None else inventor.again(result, previous, motion)
+        elif held is None or motion is None:
+            shown, held = _begun(result, index, inventor)
+        else:
+            shown, held = _held_on(result, held, motion, previous, inventor)
+        done.append(shown)
+        # Whatever was made up is known now.
+        previous = replace(shown.surroundings, occlusion=Occlusion(np.zeros(need.shape, dtype=bool)))
     return done, held
+
+
+def _begun(result: Filled, index: int, inventor: Inventor) -> tuple[Filled, Held]:
+    here = result.surroundings
+    need, chroma_need = result.needs
+    made = inventor.once(here, need > 0)
+    needs = (need, chroma_need, chroma_need)
+    y, u, v = (_mixed(*parts) for parts in zip(here.planes, made.surroundings.planes, needs, strict=True))
+    held = Held(index, (y, u, v), made.painted)
+    painted = need >= _MOSTLY if made.painted else None
+    return replace(result, surroundings=_with_planes(here, held.planes), painted=painted), held
+
+
+def _held_on(
+    result: Filled, held: Held, motion: PairMotion, previous: Surroundings | None, inventor: Inventor
+) -> tuple[Filled, Held]:
+    here = result.surroundings
+    occlusion, scale = here.occlusion, 1 << (here.bit_depth - 8)
+    need, chroma_need = result.needs
+    followed = [
+        _Followed.of(plane, moved, (covered, wanted), scale)
+        for plane, moved, covered, wanted in zip(
+            here.planes,
+            _moved(held.planes, motion),
+            (occlusion.tainted, occlusion.chroma_mask, occlusion.chroma_mask),
+            (need, chroma_need, chroma_need),
+            strict=True,
+        )
+    ]
+    kept = followed[0].kept
+    painted = (need >= _MOSTLY) & (kept >= _MOSTLY * need) if held.painted else None
+    bases = here.planes
+    if inventor.again is not None and (need - kept).sum() > _GIVEN_UP * need.sum():
+        again = inventor.again(result, previous, motion)
+        bases = again.surroundings.planes
+        painted = need >= _MOSTLY if held.painted else again.painted
+    y, u, v = (each.remembered(base) for each, base in zip(followed, bases, strict=True))
+    shown = tuple(each.shown(base) for each, base in zip(followed, bases, strict=True))
+    return (
+        replace(result, surroundings=_with_planes(here, shown), painted=painted),
+        Held(held.frame_index + 1, (y, u, v), held.painted),
+    )
 
 
 def _is_deep(need: FloatPlane) -> bool:
@@ -93,49 +150,54 @@ def _is_deep(need: FloatPlane) -> bool:
     return bool(cv2.erode((need > 0).astype(np.uint8), np.ones((side, side), np.uint8)).any())
 
 
-def _needs(filled: Filled) -> tuple[FloatPlane, FloatPlane, FloatPlane]:
-    """Return how much of each sample of Y, U and V was made up from beside, 0-1."""
-    occlusion = filled.surroundings.occlusion
-    need = np.zeros(occlusion.mask.shape, np.float32)
-    if occlusion.is_empty:
-        return need, need, need
-    doubtful = np.where(occlusion.covered, np.clip(1 - filled.confidence / TRUSTED, 0, 1), 0)
-    need.reshape(-1)[occlusion.indices] = doubtful
-    # Colour that bled out of the mask is as unknown as what it bled from.
-    side = 4 * CHROMA_BLEED + 1
-    near = np.asarray(cv2.dilate(need, np.ones((side, side), np.uint8)), dtype=np.float32)
-    chroma = np.where(occlusion.chroma_mask, near[::2, ::2], np.float32(0))
-    return need, chroma, chroma
+@dataclass(frozen=True, slots=True, eq=False)
+class _Followed:
+    """One plane of what is held, along the motion, and how it follows the light.
 
-
-def _step(
-    plane: Plane, moved: FloatPlane, covered: NDArray[np.bool_], need: FloatPlane, scale: int
-) -> tuple[FloatPlane, FloatPlane]:
-    """Return a plane with what is held, in its light, and what is remembered of it.
-
-    Args:
-        plane: as it was filled.
-        moved: what was remembered, along the motion.
-        covered: where the plane says nothing of the light.
-        need: see ``_needs``.
-        scale: how many levels make one of 8 bits.
+    ``kept`` is the share of each sample that it has in the picture; ``values`` are what is remembered there, and
+    ``at_once`` is what is added to that where the light changes visibly. ``known`` are those samples that show the same
+    as before, as they are remembered.
     """
-    change = plane.astype(np.float32) - moved
-    everywhere = float(np.median(change[~covered])) if not covered.all() else 0.0
-    beyond = change - np.float32(everywhere)
-    alike = ~covered & (np.abs(beyond) < _SAME_THING * scale)
-    near, _ = normalised_blur(beyond, alike.astype(np.float32), _LIGHT_SIDE)
-    light = near + np.float32(everywhere)
-    # What has gone beside the mask may have gone under it: there, what was held gives way to what is beside now.
-    steady, _ = normalised_blur(alike.astype(np.float32), (~covered).astype(np.float32), _LIGHT_SIDE)
-    kept = need * np.clip((steady - _LEAST_STEADY) / (1 - _LEAST_STEADY), 0, 1)
-    if alike.sum() < _LEAST_STEADY_OF_ALL * (~covered).sum():
-        kept = np.zeros_like(need)
-    remembered = np.where(alike, moved + _PACE * change, plane)
-    followed = moved + _PACE * light
-    # A change that nobody sees is followed slowly, or noise beside the mask would set all of it trembling.
-    at_once = (1 - _PACE) * np.sign(light) * np.maximum(np.abs(light) - _UNSEEN * scale, 0)
-    return _mixed(plane, followed + at_once, kept), _mixed(remembered, followed, kept)
+
+    values: FloatPlane
+    at_once: FloatPlane
+    kept: FloatPlane
+    alike: NDArray[np.bool_]
+    known: FloatPlane
+
+    @staticmethod
+    def of(plane: Plane, moved: FloatPlane, hole: tuple[NDArray[np.bool_], FloatPlane], scale: int) -> _Followed:
+        """Follow one plane.
+
+        Args:
+            plane: as it was filled.
+            moved: what was remembered, along the motion.
+            hole: where the plane says nothing of the light, and how much of each sample was made up.
+            scale: how many levels make one of 8 bits.
+        """
+        covered, need = hole
+        change = plane.astype(np.float32) - moved
+        everywhere = float(np.median(change[~covered])) if not covered.all() else 0.0
+        beyond = change - np.float32(everywhere)
+        alike = ~covered & (np.abs(beyond) < _SAME_THING * scale)
+        near, _ = normalised_blur(beyond, alike.astype(np.float32), _LIGHT_SIDE)
+        light = near + np.float32(everywhere)
+        # What has gone beside the mask may have gone under it: there, what was held gives way to what is beside now.
+        steady, _ = normalised_blur(alike.astype(np.float32), (~covered).astype(np.float32), _LIGHT_SIDE)
+        kept = need * np.clip((steady - _LEAST_STEADY) / (1 - _LEAST_STEADY), 0, 1)
+        if alike.sum() < _LEAST_STEADY_OF_ALL * (~covered).sum():
+            kept = np.zeros_like(need)
+        # A change that nobody sees is followed slowly, or noise beside the mask would set all of it trembling.
+        at_once = (1 - _PACE) * np.sign(light) * np.maximum(np.abs(light) - _UNSEEN * scale, 0)
+        return _Followed(moved + _PACE * light, at_once, kept, alike, moved + _PACE * change)
+
+    def shown(self, base: Plane) -> FloatPlane:
+        """Return the plane with what is held; the rest is ``base``."""
+        return _mixed(base, self.values + self.at_once, self.kept)
+
+    def remembered(self, base: Plane) -> FloatPlane:
+        """Return what is remembered of the plane for the next frame."""
+        return _mixed(np.where(self.alike, self.known, base).astype(np.float32), self.values, self.kept)
 
 
 def _moved(planes: tuple[FloatPlane, FloatPlane, FloatPlane], motion: PairMotion) -> tuple[FloatPlane, ...]:

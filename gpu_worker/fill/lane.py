@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
+from functools import partial
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from domain.detection import Box
 from gpu_worker.fill.chunk import Filled, Surroundings, fill_chunk
 from gpu_worker.fill.grain import with_grain
-from gpu_worker.fill.held import Held, hold_run
+from gpu_worker.fill.held import Held, Inventor, hold_run
 from gpu_worker.fill.learned import LearnedFill
 from gpu_worker.fill.motion import MotionEstimator, PairMotion, View
 from gpu_worker.fill.overlays import Subject
@@ -22,6 +23,7 @@ from gpu_worker.fill.veil import Planes, Shade, leaves_no_edge, seen_through
 from gpu_worker.fill.windows import Occlusion, Window, shrunk
 from gpu_worker.video.frame import Frame, Patch
 from gpu_worker.video.masks import Mask
+from gpu_worker.video.rect import Rect
 
 #: Frames on each side of an overlay's life that lend their pixels: one shows all, a few outvote its noise.
 LEND_FRAMES = 3
@@ -41,16 +43,21 @@ class Method(Enum):
 class Pixels:
     """How many luma pixels were filled, and how many of these other frames revealed.
 
-    ``seen_through`` were worked out from what came through a veil; they are not among the masked.
+    ``painted`` are those that a network made up. ``seen_through`` were worked out from what came through a veil; they
+    are not among the masked.
     """
 
     masked: int = 0
     revealed: int = 0
     seen_through: int = 0
+    painted: int = 0
 
     def __add__(self, other: Pixels) -> Pixels:
         return Pixels(
-            self.masked + other.masked, self.revealed + other.revealed, self.seen_through + other.seen_through
+            self.masked + other.masked,
+            self.revealed + other.revealed,
+            self.seen_through + other.seen_through,
+            self.painted + other.painted,
         )
 
 
@@ -60,9 +67,11 @@ class Done:
 
     ``pixels_of`` counts all of them together, and those of each subject.
     ``outside_difference`` is the largest change, in levels, of a sample that no mask covers: 0, or something is wrong.
+    ``made_up`` is what nothing showed of the patch's luma.
     """
 
     patch: Patch
+    made_up: Mask
     pixels: Pixels
     pixels_of: dict[Subject, Pixels]
     outside_difference: int
@@ -77,7 +86,7 @@ class Lane:
     pool: Executor
     estimator: MotionEstimator | None
     second_estimator: MotionEstimator | None
-    #: Repaints what the second pass found nothing for.
+    #: Has its part in what is held; in Premium, it repaints what cannot be held as well.
     learned: LearnedFill | None = None
     views: dict[int, View] = field(default_factory=dict)
     motions: dict[int, PairMotion] = field(default_factory=dict)
@@ -95,10 +104,7 @@ class Lane:
 
 
 def open_lane(window: Window, method: Method, pool: Executor, learned: LearnedFill | None = None) -> Lane:
-    """Return a lane that remembers nothing yet, and shares its work among the threads of ``pool``.
-
-    ``learned`` counts in Premium alone.
-    """
+    """Return a lane that remembers nothing yet, and shares its work among the threads of ``pool``."""
     premium = method is Method.PREMIUM
     return Lane(
         window=window,
@@ -106,7 +112,7 @@ def open_lane(window: Window, method: Method, pool: Executor, learned: LearnedFi
         pool=pool,
         estimator=None if method is Method.BESIDE else MotionEstimator(thorough=premium),
         second_estimator=MotionEstimator(thorough=True, holes_are_seen=True) if premium else None,
-        learned=learned if premium else None,
+        learned=learned,
     )
 
 
@@ -170,13 +176,15 @@ def _done(window: Window, frame: Frame, filled: Filled) -> Done:
         for old, new, same in zip(source, filled.surroundings.planes, untouched, strict=True)
     ]
     pixels = _counted(occlusion.mask, behind & ~occlusion.mask, filled)
-    return Done(_patch(window, filled.surroundings), pixels, pixels_of, max(changes))
+    made_up = (occlusion.mask & ~filled.known)[Rect.of_box(window.within(window.box)).slices]
+    return Done(_patch(window, filled.surroundings), made_up, pixels, pixels_of, max(changes))
 
 
 def _counted(mask: Mask, clear: Mask, filled: Filled) -> Pixels:
     """Count the pixels of a mask, and those of a veil beside it that was looked through."""
     told = 0 if filled.shone_through is None else int((mask & filled.shone_through).sum())
-    return Pixels(int(mask.sum()) - told, int((mask & filled.revealed).sum()), int(clear.sum()) + told)
+    painted = 0 if filled.painted is None else int((mask & filled.painted & ~filled.known).sum())
+    return Pixels(int(mask.sum()) - told, int((mask & filled.revealed).sum()), int(clear.sum()) + told, painted)
 
 
 def _runs(positions: list[int]) -> list[range]:
@@ -214,25 +222,35 @@ def _fill_run(lane: Lane, frames: list[tuple[int, Surroundings]], first: int, ru
         return [fill_chunk([pictures[position]], [[]], range(1), lane.pool)[0] for position in wanted]
     motions = _motions(lane, lane.estimator, frames)
     if lane.second_estimator is None:
-        return _hold(lane, fill_chunk(pictures, [motions], wanted, lane.pool), motions, (frames[first][0], first))
+        return _hold(lane, fill_chunk(pictures, [motions], wanted, lane.pool), motions, (frames, first))
     guides = [
         View.of(result.surroundings.luma8(), result.surroundings.occlusion, lane.second_estimator.step)
         for result in fill_chunk(pictures, [motions], range(len(pictures)), lane.pool)
     ]
     second = list(lane.pool.map(lane.second_estimator.estimate, guides, guides[1:]))
     filled = fill_chunk(pictures, [motions, second], wanted, lane.pool)
-    if lane.learned is None:
-        return _hold(lane, filled, second, (frames[first][0], first))
-    before = pictures[first - 1] if first else None
-    return lane.learned.repaint_run(filled, [second[at - 1] if at else None for at in wanted], before)
+    return _hold(lane, filled, second, (frames, first))
 
 
-def _hold(lane: Lane, filled: list[Filled], motions: list[PairMotion], start: tuple[int, int]) -> list[Filled]:
-    """Hold what was made up; ``start`` is the first filled frame's number, and its place among those of the motions."""
-    index, first = start
+def _hold(
+    lane: Lane, filled: list[Filled], motions: list[PairMotion], run: tuple[list[tuple[int, Surroundings]], int]
+) -> list[Filled]:
+    """Hold what was made up; ``run`` are the frames of the motions, and the place among them of the first filled."""
+    frames, first = run
     to_previous = [motions[at - 1] if at else None for at in range(first, first + len(filled))]
-    done, lane.held = hold_run(filled, index, to_previous, lane.held, continued)
+    before = frames[first - 1][1] if first else None
+    if before is not None and lane.carried is not None and before is lane.carried[1]:
+        # Whatever was made up of it is known now.
+        before = replace(before, occlusion=Occlusion(np.zeros(before.y.shape, dtype=bool)))
+    done, lane.held = hold_run(filled, frames[first][0], to_previous, (lane.held, before), _inventor(lane))
     return done
+
+
+def _inventor(lane: Lane) -> Inventor:
+    if lane.learned is None:
+        return Inventor(continued)
+    once = partial(continued, paint=lane.learned.repaint_alone)
+    return Inventor(once, lane.learned.repaint if lane.method is Method.PREMIUM else None)
 
 
 def _motions(lane: Lane, estimator: MotionEstimator, frames: list[tuple[int, Surroundings]]) -> list[PairMotion]:

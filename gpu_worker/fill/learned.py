@@ -1,9 +1,9 @@
-"""Premium's learned fill: a network repaints what no other frame reveals, given what was found and its last output."""
+"""The learned fill: a network repaints what no other frame reveals, given what was found and its last output."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.errors import InvalidRequestError
+from domain.job import Quality
 from gpu_worker.fill.chunk import Filled, Surroundings
-from gpu_worker.fill.filler_interface import INPUTS, OUTPUTS, TRUSTED
+from gpu_worker.fill.filler_interface import INPUTS, OUTPUTS
 from gpu_worker.fill.motion import PairMotion
-from gpu_worker.fill.windows import CHROMA_BLEED, Occlusion
-from gpu_worker.inference.model_store import find_model, list_models
+from gpu_worker.inference.model_store import ModelCard, find_model, list_models
 from gpu_worker.inference.session import Device, Session, open_file, open_session
 from gpu_worker.video.frame import Plane
 
@@ -25,6 +25,8 @@ TASK = "filling"
 _TILE_SIDE = 256
 _OVERLAP = 32
 _MULTIPLES = (2, 4, 8, 16, 32)
+#: A pixel of which the network has at least this share counts as painted.
+_MOSTLY = 0.5
 
 Batch = NDArray[np.float32]
 #: Takes the inputs by name, returns the outputs by name.
@@ -53,7 +55,7 @@ class LearnedFill:
             motion: between that frame and this one; None without it.
         """
         here = filled.surroundings
-        need = _need(filled)
+        need, chroma_need = filled.needs
         if not need.any():
             return filled
         inputs = _inputs(filled, previous, motion)
@@ -66,10 +68,6 @@ class LearnedFill:
             weight[rows, columns] += ramp
             chroma[:, _half(rows), _half(columns)] += result["filled_chroma"][0] * ramp[::2, ::2]
         np.maximum(weight, 1e-6, out=weight)
-        # Colour that bled out of the mask is as unknown as what it bled from.
-        side = 4 * CHROMA_BLEED + 1
-        near = np.asarray(cv2.dilate(need, np.ones((side, side), np.uint8)), dtype=np.float32)
-        chroma_need = np.where(here.occlusion.chroma_mask, near[::2, ::2], np.float32(0))
         chroma /= weight[::2, ::2]
         surroundings = Surroundings(
             _mixed(here.y, luma / weight, need, here.bit_depth),
@@ -78,26 +76,11 @@ class LearnedFill:
             here.bit_depth,
             here.occlusion,
         )
-        return Filled(surroundings, filled.revealed, filled.confidence, filled.grain)
+        return replace(filled, surroundings=surroundings, painted=need >= _MOSTLY)
 
-    def repaint_run(
-        self, results: list[Filled], motions: list[PairMotion | None], before: Surroundings | None
-    ) -> list[Filled]:
-        """Return neighbouring frames repainted in order, each given the one before.
-
-        Args:
-            results: the priors.
-            motions: between each frame and the one before it; the first one's is None where ``before`` is.
-            before: the frame before the first.
-        """
-        done: list[Filled] = []
-        previous = before
-        for result, motion in zip(results, motions, strict=True):
-            done.append(self.repaint(result, previous, motion))
-            # Whatever the network painted is known now.
-            now = done[-1].surroundings
-            previous = Surroundings(now.y, now.u, now.v, now.bit_depth, Occlusion(np.zeros(now.y.shape, dtype=bool)))
-        return done
+    def repaint_alone(self, filled: Filled) -> Filled:
+        """Do what ``repaint`` does for a frame of which nothing before is known."""
+        return self.repaint(filled, None, None)
 
     def _tiles(self, need: Batch) -> list[tuple[slice, slice]]:
         """Return the tiles that hold anything to paint; they overlap, and lie on whole chroma samples."""
@@ -144,6 +127,18 @@ def open_learned_fill(name: str, device: Device = Device.CPU) -> LearnedFill:
     return LearnedFill(name, open_session(name, device).run_named, int(card.facts["size_multiple"]))
 
 
+def learned_fill_of(quality: Quality, cards: tuple[ModelCard, ...] | None = None) -> str | None:
+    """Return the best filler that is meant for a quality, None without one: its card says from which one on.
+
+    ``cards`` are those of the catalogue where none are given.
+    """
+    ranks = list(Quality)
+    for card in list_models() if cards is None else cards:
+        if card.task == TASK and ranks.index(Quality(str(card.facts["from_quality"]))) <= ranks.index(quality):
+            return card.name
+    return None
+
+
 def learned_fill_names() -> tuple[str, ...]:
     """Return the fillers that the catalogue lists, the best one first."""
     return tuple(card.name for card in list_models() if card.task == TASK)
@@ -178,17 +173,6 @@ def check_filler(session: Session) -> int:
 def _refusal(reason: str) -> InvalidRequestError:
     allowed = f"a network with the inputs {', '.join(INPUTS)} and the outputs {', '.join(OUTPUTS)}"
     return InvalidRequestError(f"the network cannot be used for filling: {reason}", allowed=allowed)
-
-
-def _need(filled: Filled) -> Batch:
-    """Return how much of each pixel (h, w) is to come from the network, 0-1."""
-    occlusion = filled.surroundings.occlusion
-    need = np.zeros(occlusion.mask.shape, np.float32)
-    if not occlusion.is_empty:
-        need.reshape(-1)[occlusion.indices] = np.where(
-            occlusion.covered, np.clip(1 - filled.confidence / TRUSTED, 0, 1), 0
-        )
-    return need
 
 
 def _inputs(filled: Filled, previous: Surroundings | None, motion: PairMotion | None) -> dict[str, Batch]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_worker.fill.chunk import Surroundings
+from gpu_worker.fill.chunk import Filled, Surroundings
 from gpu_worker.fill.spatial import fill_smoothly
+from gpu_worker.fill.windows import Occlusion
 
 #: A hole is filled in blocks of so many pixels, each from a neighbourhood that reaches so far beyond it on every side.
 _BLOCK = 8
@@ -28,53 +31,100 @@ _MADE_UP = 0.3
 _SHALLOW = 4.0
 #: How far around a hole it is tried whether continuing tells what is there, in pixels.
 _TRIAL_WIDTH = 9
+#: Shares of the ways to fill a hole are told to so fine a part.
+_MIX_STEPS = 50
 
 FloatPlane = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 
-def continued(here: Surroundings, hole: Mask) -> Surroundings:
+@dataclass(frozen=True, slots=True, eq=False)
+class Continued:
+    """A frame with what is around a hole continued into it; ``painted`` tells whether a network had a part in that."""
+
+    surroundings: Surroundings
+    painted: bool
+
+
+def continued(here: Surroundings, hole: Mask, paint: Callable[[Filled], Filled] | None = None) -> Continued:
     """Return a frame with what is around a hole continued into it, as far as that can be trusted.
 
-    The same is done for a wider hole, of which the rim is known: what continuing and a smooth fill make of the rim says
-    how to weigh the two.
+    The same is done for a wider hole, of which the rim is known: what each way makes of the rim says how to weigh them.
 
     Args:
         here: with the hole filled smoothly, and sound everywhere else.
         hole: (h, w), in luma; in chroma, all that is covered.
+        paint: another way to fill holes, which is tried as well.
     """
-    if cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3).max() <= _SHALLOW:
-        return here
-    trust = _trust(here.y.astype(np.float32), hole)
-    if trust == 0:
-        return here
-    white = (1 << here.bit_depth) - 1
-    chroma_hole = here.occlusion.chroma_mask
-    y, u, v = (
-        np.clip(_blended(plane.astype(np.float32), part, trust) + 0.5, 0, white).astype(plane.dtype)
-        for plane, part in ((here.y, hole), (here.u, chroma_hole), (here.v, chroma_hole))
+    is_deep = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3).max() > _SHALLOW
+    ways = ([_extrapolate] if is_deep else []) + ([_with(paint)] if paint is not None else [])
+    shares = _shares(here, hole, ways)
+    if not any(shares):
+        return Continued(here, painted=False)
+    holes = (hole, here.occlusion.chroma_mask, here.occlusion.chroma_mask)
+    mixed = [(1 - sum(shares)) * plane for plane in _smooth(here, holes)]
+    for way, share in zip(ways, shares, strict=True):
+        if share:
+            mixed = [total + share * plane for total, plane in zip(mixed, way(here, holes), strict=True)]
+    planes = _in_levels(
+        here, [np.where(hole, new, old) for new, old, hole in zip(mixed, here.planes, holes, strict=True)]
     )
+    return Continued(planes, painted=paint is not None and shares[-1] > 0)
+
+
+def _in_levels(here: Surroundings, planes: Sequence[FloatPlane]) -> Surroundings:
+    """Return a frame with other planes, rounded."""
+    white = (1 << here.bit_depth) - 1
+    y, u, v = (np.clip(plane + 0.5, 0, white).astype(here.y.dtype) for plane in planes)
     return replace(here, y=y, u=u, v=v)
 
 
-def _trust(plane: FloatPlane, hole: Mask) -> float:
-    """Return the share of continuing, 0-1, with which a mix of it and a smooth fill is nearest to the hole's rim."""
+_Holes = tuple[Mask, Mask, Mask]
+_Way = Callable[[Surroundings, _Holes], list[FloatPlane]]
+
+
+def _smooth(here: Surroundings, holes: _Holes) -> list[FloatPlane]:
+    return [fill_smoothly(plane.astype(np.float32), hole) for plane, hole in zip(here.planes, holes, strict=True)]
+
+
+def _extrapolate(here: Surroundings, holes: _Holes) -> list[FloatPlane]:
+    return [
+        _extrapolated(plane.astype(np.float32), hole) if hole.any() and not hole.all() else plane.astype(np.float32)
+        for plane, hole in zip(here.planes, holes, strict=True)
+    ]
+
+
+def _with(paint: Callable[[Filled], Filled]) -> _Way:
+    """Return the way of a network: it is given the hole filled smoothly, and told that nothing is known of it."""
+
+    def way(here: Surroundings, holes: _Holes) -> list[FloatPlane]:
+        occlusion = Occlusion(holes[0])
+        unknown = np.zeros(occlusion.indices.size, np.float32)
+        smooth = replace(_in_levels(here, _smooth(here, holes)), occlusion=occlusion, shine=None)
+        filled = Filled(smooth, ~holes[0], unknown)
+        return [plane.astype(np.float32) for plane in paint(filled).surroundings.planes]
+
+    return way
+
+
+def _shares(here: Surroundings, hole: Mask, ways: Sequence[_Way]) -> tuple[float, ...]:
+    """Return the share of each way, 0-1, with which a mix of them and a smooth fill is nearest to the hole's rim."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _TRIAL_WIDTH + 1, 2 * _TRIAL_WIDTH + 1))
     wider = cv2.dilate(hole.astype(np.uint8), kernel).astype(bool)
     rim = wider & ~hole
-    if wider.all() or not rim.any():
-        return 0.0
-    smooth = fill_smoothly(plane, wider)[rim]
-    step = _extrapolated(plane, wider)[rim] - smooth
-    energy = float(step @ step)
-    return float(np.clip(step @ (plane[rim] - smooth) / energy, 0, 1)) if energy > 0 else 0.0
-
-
-def _blended(plane: FloatPlane, hole: Mask, trust: float) -> FloatPlane:
-    if not hole.any() or hole.all():
-        return plane
-    mixed = (1 - trust) * fill_smoothly(plane, hole) + trust * _extrapolated(plane, hole)
-    return np.where(hole, mixed, plane).astype(np.float32)
+    nothing = (0.0,) * len(ways)
+    if not ways or wider.all() or not rim.any():
+        return nothing
+    # Of chroma nothing is asked here: its holes are left empty, which costs nothing.
+    holes = (wider, np.zeros_like(here.occlusion.chroma_mask), np.zeros_like(here.occlusion.chroma_mask))
+    smooth = _smooth(here, holes)[0][rim]
+    steps = np.stack([way(here, holes)[0][rim] - smooth for way in ways]).astype(np.float64)
+    energies, gains = steps @ steps.T, steps @ (here.y[rim] - smooth)
+    # The best mix is looked for among all in steps of a fiftieth: they are few, and no share may be negative.
+    mixes = [mix for mix in product(range(_MIX_STEPS + 1), repeat=len(ways)) if sum(mix) <= _MIX_STEPS]
+    candidates = np.array(mixes) / _MIX_STEPS
+    errors = np.einsum("ni,ij,nj->n", candidates, energies, candidates) - 2 * candidates @ gains
+    return tuple(float(share) for share in candidates[int(np.argmin(errors))])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

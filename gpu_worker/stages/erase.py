@@ -11,7 +11,7 @@ from domain.work_order import Segment
 from gpu_worker.captions.detector import TextDetector
 from gpu_worker.captions.finder import DETECTION_MODEL
 from gpu_worker.fill.eraser import EraseReport, erase
-from gpu_worker.fill.learned import LearnedFill, learned_fill_names, open_learned_fill
+from gpu_worker.fill.learned import LearnedFill, learned_fill_of, open_learned_fill
 from gpu_worker.fill.overlays import Overlay, SubjectKind, overlays_of
 from gpu_worker.fill.second_look import SecondLook
 from gpu_worker.inference.session import Device, open_session
@@ -79,6 +79,8 @@ def erase_segment(job: StageJob, index: int) -> None:
                 "frames_changed": report.frames_changed,
                 "pixels_masked": report.pixels_masked,
                 "pixels_from_frames": report.pixels_from_frames,
+                "pixels_seen_through": report.pixels_seen_through,
+                "pixels_painted": report.pixels_painted,
                 "outside_difference": report.outside_difference,
                 "fill_model": None if learned is None else learned.name,
                 "captions": fill_records(report, SubjectKind.CAPTION),
@@ -90,10 +92,11 @@ def erase_segment(job: StageJob, index: int) -> None:
 
 
 def _open_learned_fill(job: StageJob) -> LearnedFill | None:
+    """Return the network of the job's quality; a user's own one is for Premium alone."""
     assert job.order.erase is not None
-    if job.order.erase.quality is not Quality.PREMIUM:
-        return None
-    name = job.fill_model or next(iter(learned_fill_names()), "")
+    quality = Quality(job.order.erase.quality)
+    own = job.fill_model if quality is Quality.PREMIUM else ""
+    name = own or learned_fill_of(quality)
     return open_learned_fill(name, job.device) if name else None
 
 

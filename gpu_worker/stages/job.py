@@ -213,7 +213,8 @@ class EraseRecord(StageRecord):
     """What erase left: nothing to change, patches for upscale, or the encoded piece. Pixels are summed over frames.
 
     ``outside_difference`` is the largest change, in levels, of a sample outside all masks, before encoding.
-    ``fill_model`` is the network that repainted what no frame revealed, None without one.
+    ``pixels_seen_through`` came through veils and are not among the masked; ``pixels_painted`` of these were made up by
+    the network ``fill_model``, which is None without one.
     """
 
     outcome: Literal["nothing", "patches", "piece"]
@@ -222,6 +223,8 @@ class EraseRecord(StageRecord):
     frames_changed: int = 0
     pixels_masked: int = 0
     pixels_from_frames: int = 0
+    pixels_seen_through: int = 0
+    pixels_painted: int = 0
     outside_difference: int = 0
     fill_model: str | None = None
     captions: tuple[FillRecord, ...] = ()

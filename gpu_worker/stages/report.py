@@ -95,8 +95,21 @@ class IconReport(Strict):
     passed: bool
 
 
+class PixelSources(Strict):
+    """Where the pixels of all captions and icons came from, as shares of them; all together they are 1.
+
+    ``frames``: other frames showed them. ``through``: worked out from what came through. ``network``: a network made
+    them up. ``beside``: filled from their surroundings.
+    """
+
+    frames: float
+    through: float
+    network: float
+    beside: float
+
+
 class EraseSummary(Strict):
-    """What was removed. ``coverage`` is the share of covered pixels that other frames revealed; the rest is made up."""
+    """What was removed. ``coverage`` is the share of filled pixels that other frames revealed; the rest is made up."""
 
     captions: int
     captions_read: int
@@ -109,6 +122,7 @@ class EraseSummary(Strict):
     pixels_masked: int
     pixels_from_frames: int
     coverage: float
+    sources: PixelSources | None
     outside_difference: int
     fill_model: str | None
     events: tuple[CaptionReport, ...]
@@ -202,11 +216,25 @@ def erase_summary(detection: Detection, records: Sequence[EraseRecord]) -> Erase
         pixels_masked=masked,
         pixels_from_frames=revealed,
         coverage=_share(revealed, masked, of_nothing=1.0),
+        sources=_sources(records),
         outside_difference=max((record.outside_difference for record in records), default=0),
         fill_model=next((record.fill_model for record in records if record.fill_model is not None), None),
         events=events,
         icon_tracks=tracks,
     )
+
+
+def _sources(records: Sequence[EraseRecord]) -> PixelSources | None:
+    masked = sum(record.pixels_masked for record in records)
+    frames = sum(record.pixels_from_frames for record in records)
+    through = sum(record.pixels_seen_through for record in records)
+    network = sum(record.pixels_painted for record in records)
+    whole = masked + through
+    if not whole:
+        return None
+    parts = (frames, through, network, masked - frames - network)
+    shares = [_share(part, whole, of_nothing=0.0) for part in parts]
+    return PixelSources(frames=shares[0], through=shares[1], network=shares[2], beside=shares[3])
 
 
 def _by_index(records: Iterable[FillRecord]) -> dict[int, list[FillRecord]]:
@@ -254,8 +282,14 @@ def summary_lines(summary: EraseSummary | None, warnings: Sequence[str]) -> tupl
             if count
         ]
         if lines:
-            lines.append(f"{100 * summary.coverage:.0f} % of the covered pixels come from other frames")
+            lines.append(_sources_line(summary))
     return (*lines, *(f"warning: {warning}" for warning in warnings))
+
+
+def _sources_line(summary: EraseSummary) -> str:
+    line = f"{100 * summary.coverage:.0f} % of the covered pixels come from other frames"
+    painted = 0.0 if summary.sources is None else summary.sources.network
+    return f"{line}, {100 * painted:.0f} % from {summary.fill_model}" if painted else line
 
 
 def _what_shows(kind: SubjectKind, judged: CaptionReport | IconReport, residual: float) -> str:

@@ -11,6 +11,7 @@ from domain.detection import Box
 from domain.errors import InvalidRequestError
 from domain.job import EraseSettings, Quality
 from gpu_worker.cli import main
+from gpu_worker.fill.learned import learned_fill_of
 from gpu_worker.stages.pipeline import run_all
 from gpu_worker.stages.report import Report
 from tests.unit.fill.test_learned import write_filler
@@ -25,7 +26,9 @@ def _report(job) -> Report:
     return Report.model_validate_json(job.workspace.read(job.workspace.keys.result("report.json")))
 
 
-@pytest.mark.parametrize(("quality", "used"), [(Quality.PREMIUM, "own.onnx"), (Quality.NORMAL, None)])
+@pytest.mark.parametrize(
+    ("quality", "used"), [(Quality.PREMIUM, "own.onnx"), (Quality.NORMAL, learned_fill_of(Quality.NORMAL))]
+)
 def test_the_report_names_the_network_that_was_used(quality, used, rendered, run_job, tmp_path) -> None:
     path = rendered(frames=12, speed=0, shots=())
     network = write_filler(tmp_path / "own.onnx")
@@ -36,11 +39,11 @@ def test_the_report_names_the_network_that_was_used(quality, used, rendered, run
     assert report.erase.coverage == 0
 
 
-def test_premium_without_a_network_works_as_ever(rendered, run_job) -> None:
+def test_premium_uses_the_catalogue_s_network_if_there_is_one(rendered, run_job) -> None:
     path = rendered(frames=12, speed=0, shots=())
     report = _report(run_job.job(path, erase=EraseSettings(quality=Quality.PREMIUM), captions=(ALWAYS,)))
     assert report.erase is not None
-    assert report.erase.fill_model is None
+    assert report.erase.fill_model == learned_fill_of(Quality.PREMIUM)
 
 
 def test_a_network_that_is_none_is_a_bad_input(rendered, run_job, tmp_path) -> None:

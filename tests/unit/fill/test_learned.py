@@ -1,9 +1,11 @@
-"""Premium's learned fill, with tiny networks made on the spot: what it may change, tiles, time, a user's own file."""
+"""The learned fill, with tiny networks made on the spot: what it may change, tiles, time, a user's own file."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -13,12 +15,15 @@ from domain.detection import Shot
 from domain.errors import InvalidRequestError
 from domain.job import Quality
 from gpu_worker.fill.chunk import Filled, Surroundings
-from gpu_worker.fill.eraser import erase
+from gpu_worker.fill.eraser import EraseReport, erase
 from gpu_worker.fill.filler_interface import INPUTS
-from gpu_worker.fill.learned import LearnedFill, check_filler, learned_fill_names, open_learned_fill
+from gpu_worker.fill.held import Inventor, hold_run
+from gpu_worker.fill.learned import LearnedFill, check_filler, learned_fill_of, open_learned_fill
 from gpu_worker.fill.motion import Affine, PairMotion
 from gpu_worker.fill.overlays import overlays_of
+from gpu_worker.fill.structure import Continued, continued
 from gpu_worker.fill.windows import Occlusion
+from gpu_worker.inference.model_store import ModelCard
 from gpu_worker.inference.session import open_file
 from gpu_worker.video.frame import Frame
 from gpu_worker.video.patches import apply_patches
@@ -176,13 +181,37 @@ def test_the_frame_before_comes_along_the_motion() -> None:
 def test_each_frame_goes_on_from_the_one_before(tmp_path) -> None:
     filler = open_learned_fill(str(write_filler(tmp_path / "own.onnx")))
     assert (filler.name, filler.size_multiple) == ("own.onnx", 2)
-    mask = a_mask()
+    mask = np.zeros((60, 90), dtype=bool)
+    mask[20:24, 30:70] = True
     known = prior(np.zeros_like(mask), 0.0, seed=3).surroundings
-    results = filler.repaint_run([prior(mask, 0.0, seed=n) for n in range(3)], [still(*mask.shape)] * 3, known)
+    inventor = Inventor(continued, filler.repaint)
+    rest = [still(*mask.shape)] * 3
+    results, _ = hold_run([prior(mask, 0.0, seed=n) for n in range(3)], 5, rest, (None, known), inventor)
     for result in results:
-        assert np.array_equal(result.surroundings.y[mask], known.y[mask])
-    (alone,) = filler.repaint_run([prior(mask, 0.0)], [None], None)
+        assert np.array_equal(result.surroundings.y[mask], known.y[mask]), "a narrow hole is painted in each frame"
+    (alone,), _ = hold_run([prior(mask, 0.0)], 5, [None], (None, None), inventor)
     assert (alone.surroundings.y[mask] == round(PAINT * 255)).all()
+
+
+def test_what_is_held_is_painted_once_and_anew_only_where_it_gives_way() -> None:
+    mask = a_mask(120, 180)
+    frame = prior(mask, 0.0)
+    other = prior(mask, 0.0, seed=7)
+    runs = []
+
+    def paint(filled, previous, motion):
+        runs.append(previous)
+        return grey_painter().repaint(filled, previous, motion)
+
+    inventor = Inventor(lambda here, hole: Continued(here, painted=True), paint)
+    rest = [None, *[still(*mask.shape)] * 3]
+    results, held = hold_run([frame, frame, frame, other], 0, rest, (None, None), inventor)
+    assert len(runs) == 1, "the last frame shows something else: only there"
+    for result in results[:3]:
+        assert np.array_equal(result.surroundings.y, frame.surroundings.y)
+        assert np.array_equal(result.painted, mask)
+    assert (results[3].surroundings.y[mask] == round(PAINT * 255)).all()
+    assert held.frame_index == 3
 
 
 @pytest.fixture(scope="module")
@@ -190,24 +219,55 @@ def never_revealed():
     """A caption that stands over a still picture from the first frame to the last."""
     clean = moving(8, 0.0)
     frames, opacities = with_captions(clean, (Drawn("There all the time", 0, 8),))
-    return frames, event_of(opacities, 0, 8)
+    return frames, clean, event_of(opacities, 0, 8)
 
 
-def _erased(frames, event, quality, learned) -> list[Frame]:
+def _erased(frames, event, quality, learned, report=None) -> list[Frame]:
     walls = (Shot(start_frame=0, end_frame=len(frames), start_pts=0),)
-    return [apply_patches(*pair) for pair in erase(frames, overlays_of((event,)), walls, quality, learned=learned)]
+    pairs = erase(frames, overlays_of((event,)), walls, quality, learned=learned, report=report)
+    return [apply_patches(*pair) for pair in pairs]
 
 
-def test_premium_uses_the_network_and_normal_does_not(never_revealed) -> None:
-    frames, event = never_revealed
+def knowing(clean: Frame) -> LearnedFill:
+    """A filler that knows what is behind the caption of a picture that stands still, given where it is asked."""
+
+    whole = clean.y.astype(np.float32) / 255
+
+    def run(batch):
+        luma = batch["luma"][0, 0]
+        off = cv2.matchTemplate(whole, luma, cv2.TM_SQDIFF, mask=1 - batch["mask"][0, 0])
+        row, column = np.unravel_index(np.argmin(off), off.shape)
+        there = whole[row : row + luma.shape[0], column : column + luma.shape[1]]
+        return {"filled_luma": there[None, None], "filled_chroma": batch["chroma"]}
+
+    return LearnedFill("knowing", run, 2, tile_side=1024)
+
+
+@pytest.mark.parametrize("quality", Quality)
+def test_both_qualities_ask_the_network_once_about_a_picture_that_stands_still(quality, never_revealed) -> None:
+    frames, clean, event = never_revealed
     mask = mask_in(event, frames[0])
-    with_network = _erased(frames, event, Quality.PREMIUM, grey_painter(tile_side=64))
-    for frame, result in zip(frames, with_network, strict=True):
-        assert (result.y[mask] == round(PAINT * 255)).all()
-        assert np.array_equal(result.y[~mask], frame.y[~mask])
-    plain = _erased(frames, event, Quality.NORMAL, None)
-    for one, other in zip(plain, _erased(frames, event, Quality.NORMAL, grey_painter()), strict=True):
-        assert np.array_equal(one.y, other.y)
+    asked = 0
+    network = knowing(clean[0])
+
+    def run(batch):
+        nonlocal asked
+        asked += 1
+        return network.run(batch)
+
+    report = EraseReport()
+    results = _erased(frames, event, quality, replace(network, run=run), report)
+    plain = _erased(frames, event, quality, None)
+    errors = [
+        [
+            float(np.square(one.y[mask].astype(float) - true.y[mask]).mean())
+            for one, true in zip(each, clean, strict=True)
+        ]
+        for each in (results, plain)
+    ]
+    assert max(errors[0]) < min(errors[1]) / 2
+    assert asked == 2, "once for the rim, once for the hole"
+    assert report.pixels_painted == report.pixels_masked == len(frames) * mask.sum()
 
 
 def test_true_pixels_are_left_to_propagation() -> None:
@@ -219,8 +279,27 @@ def test_true_pixels_are_left_to_propagation() -> None:
     assert all(np.array_equal(one.y, other.y) for one, other in zip(plain, painted, strict=True))
 
 
-def test_the_catalogue_lists_no_filler_yet_and_says_what_there_is() -> None:
-    assert learned_fill_names() == ()
+def filler_card(name, from_quality) -> ModelCard:
+    facts = {"size_multiple": 16, "from_quality": from_quality}
+    return ModelCard(name, "filling", f"{name}.onnx", "", "Apache-2.0", "a test", facts=facts)
+
+
+@pytest.mark.parametrize(
+    ("qualities", "of_normal", "of_premium"),
+    [
+        ((), None, None),
+        (("premium",), None, "fill-0"),
+        (("normal",), "fill-0", "fill-0"),
+        (("premium", "normal"), "fill-1", "fill-0"),
+    ],
+)
+def test_a_filler_s_card_says_from_which_quality_on_it_is_used(qualities, of_normal, of_premium) -> None:
+    cards = tuple(filler_card(f"fill-{number}", quality) for number, quality in enumerate(qualities))
+    assert learned_fill_of(Quality.NORMAL, cards) == of_normal
+    assert learned_fill_of(Quality.PREMIUM, cards) == of_premium
+
+
+def test_a_filler_that_is_not_in_the_catalogue_is_refused() -> None:
     with pytest.raises(InvalidRequestError, match=r"no learned fill called best.*\.onnx"):
         open_learned_fill("best")
 

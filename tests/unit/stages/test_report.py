@@ -23,7 +23,7 @@ from domain.job import IconKind, Stage
 from gpu_worker.fill.second_look import Redone
 from gpu_worker.review import judge
 from gpu_worker.stages.job import EraseRecord, FillRecord
-from gpu_worker.stages.report import Report, erase_summary, erase_warnings, summary_lines
+from gpu_worker.stages.report import PixelSources, Report, erase_summary, erase_warnings, summary_lines
 
 PAGE = (Path(__file__).parents[3] / "docs" / "report.md").read_text(encoding="utf-8")
 CLEAN = FillRecord(
@@ -118,6 +118,15 @@ def test_unmatted_pixels_are_a_share_of_all_that_changed() -> None:
     summary = erase_summary(_detection(_caption(0)), [_segment(0, _changed(CLEAN, pixels_seen_through=3000))])
     assert summary.events[0].unmatted_share == 0.75
     assert summary.events[0].coverage == 0.9
+
+
+def test_where_the_pixels_came_from_adds_up_to_one() -> None:
+    parts = {"pixels_masked": 800, "pixels_from_frames": 500, "pixels_seen_through": 200, "pixels_painted": 100}
+    records = [_segment(index, CLEAN).model_copy(update={**parts, "fill_model": "fill-test"}) for index in range(2)]
+    summary = erase_summary(_detection(_caption(0)), records)
+    assert summary.sources == PixelSources(frames=0.5, through=0.2, network=0.1, beside=0.2)
+    assert any("10 % from fill-test" in line for line in summary_lines(summary, ()))
+    assert erase_summary(_detection(), []).sources is None
 
 
 def test_an_icons_shares_add_up_to_all_that_it_changed() -> None:
