@@ -15,6 +15,8 @@ from gpu_worker.video.halo import codec_halo
 
 #: Agreement, and squared levels per pixel, of an edge that belongs to the mark.
 _EDGE_AGREEMENT, _EDGE_ENERGY = 0.35, 1.0
+#: A part of a mark beside what was found of it agrees about as well, and has no more edges than that.
+_PART_AGREEMENT, _MAX_PART = 0.85, 0.5
 #: Edges of which less than this share of the energy runs across the main direction are a line.
 _LINE_SHARE = 0.05
 #: Specks of fewer pixels are chance.
@@ -33,10 +35,13 @@ _MIN_TRANSPARENCY = 0.15
 #: One that dims what is behind it by less than this only lightens it: what it adds cannot be told from the picture.
 _MIN_OPACITY = 0.12
 _MIN_SEEN_THROUGH = 0.45
-#: Pixels over which the change of a mark's body is levelled.
+#: Pixels from the outline of a mark inwards that it may cover in part.
 _EDGE_PIXELS = 2
+#: Shares are taken from pixels of like tone, in levels, that are this near, as a share of the piece's shorter side.
+_TONE_LEVELS, _SHARE_SPREAD = 16.0, 0.15
 
 _Mask = NDArray[np.bool_]
+_Plane = NDArray[np.float32]
 _Planes = NDArray[np.float32]
 
 
@@ -76,17 +81,18 @@ def measure(pieces: Sequence[Piece], near: _Mask, shorter_side: int) -> Appearan
     if not edges.any() or evidence.is_line(edges):
         return None
     ink = evidence.ink(edges, 3 * halo)
-    mask = _grown(ink, halo)
-    ring = _grown(mask, 2 * halo) & ~mask
+    mask = grown(ink, halo)
+    ring = grown(mask, 2 * halo) & ~mask
+    proof = edges & near if (edges & near).any() else edges
     through = _seen_through(planes, evidence.mean, ink, mask, ring) if len(pieces) >= _MIN_PIECES else None
     return Appearance(
         mask=mask,
         ink=ink,
         edges=edges,
         mean=evidence.mean,
-        agreement=evidence.agreement_of(edges),
+        agreement=evidence.agreement_of(proof),
         around=evidence.agreement_of(ring),
-        shift=_shift(planes[:, 0], evidence, edges),
+        shift=_shift(planes[:, 0], evidence, proof),
         opacity=None if through is None else through[0],
         colour=None if through is None else through[1],
     )
@@ -124,19 +130,32 @@ class _Evidence:
         return float((self.agreement[where] * energy).sum() / energy.sum()) if energy.sum() > 0 else 0.0
 
     def edges(self, near: _Mask, reach: int) -> _Mask:
-        """Return the edges that stay, from where the mark is to be as far as they go on with no gap over ``reach``."""
+        """Return the edges that stay where the mark was found, and those of its parts that were not.
+
+        What was found was so in views that differ; pieces follow each other in time, and a part of the scene that moves
+        little agrees in them as well. It leads away from the mark, most often out of the piece; parts of a mark do not.
+        """
         strength = np.einsum("phw,phw->hw", self.gradients, self.gradients)
         # Where what is around hardly moves it agrees as well: the mark does so by more.
-        around = max(0.0, self.agreement_of(~_grown(near, 2 * reach)))
+        around = max(0.0, self.agreement_of(~grown(near, 2 * reach)))
         needed = _EDGE_AGREEMENT + 0.5 * around * (1 - _EDGE_AGREEMENT)
-        staying = (self.agreement >= needed) & (strength >= _EDGE_ENERGY)
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(staying.astype(np.uint8), connectivity=8)
-        large = np.flatnonzero(stats[:count, cv2.CC_STAT_AREA] >= _MIN_SPECK)
-        staying = np.isin(labels, large[large > 0])
-        edges, before = staying & _grown(near, reach), 0
+        staying = _without_specks((self.agreement >= needed) & (strength >= _EDGE_ENERGY))
+        edges = staying & grown(near, reach // 2)
+        surely = self.agreement >= max(needed, _PART_AGREEMENT * self.agreement_of(edges))
+        count, labels, stats, _ = cv2.connectedComponentsWithStats((staying & surely & ~edges).astype(np.uint8))
+        height, width = near.shape
+        most = _MAX_PART * float(edges.sum())
+        parts = []
+        for label in range(1, count):
+            x, y, wide, high, area = (int(value) for value in stats[label])
+            if x > 0 and y > 0 and x + wide < width and y + high < height and _MIN_SPECK <= area <= most:
+                parts.append(label)
+        candidates = np.isin(labels, parts)
+        before = -1
         while edges.sum() > before:
             before = int(edges.sum())
-            edges = staying & _grown(edges, reach)
+            close = np.unique(labels[candidates & grown(edges, reach)])
+            edges = edges | np.isin(labels, close[close > 0])
         return edges
 
     def is_line(self, edges: _Mask) -> bool:
@@ -153,16 +172,16 @@ class _Evidence:
         or change less than those do.
         """
         ground = _without_holes(_closed(edges))
-        ring = _grown(ground, ring_pixels) & ~_grown(ground, 1)
+        ring = grown(ground, ring_pixels) & ~grown(ground, 1)
         if not ring.any():
             return ground
-        beyond = _grown(ground, 1)
-        clean = np.stack([_filled_in(plane, beyond) for plane in self.mean])
+        beyond = grown(ground, 1)
+        clean = np.stack([filled_in(plane, beyond) for plane in self.mean])
         differs = np.abs(self.mean - clean).max(axis=0)
         smooth = np.stack([cv2.GaussianBlur(plane, (0, 0), 3) for plane in self.mean])
         chance = float(np.percentile(np.abs(self.mean - smooth).max(axis=0)[ring], 75))
         least = max(_MIN_INK_LEVELS, 2 * chance, _MIN_INK_SHARE * float(np.percentile(differs[edges], 90)))
-        usual = _filled_in(self.deviation, beyond)
+        usual = filled_in(self.deviation, beyond)
         calm = (usual >= _LIVELY_LEVELS) & (cv2.GaussianBlur(self.deviation, (0, 0), 1) <= _CALM_SHARE * usual)
         ink = ground & ((differs >= least) | calm)
         return ink if ink.any() else ground
@@ -181,39 +200,53 @@ def _seen_through(
     body = cv2.erode(ink.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
     if not ring.any() or body.sum() < _MIN_SPECK:
         return None
-    # Levelled among its own pixels only: one from beside it changes more.
-    change = np.sqrt(_levelled(power, body))
-    outside = np.sqrt(np.maximum(0, _filled_in(power, mask)))
-    if float(np.median(outside[body])) < _LIVELY_LEVELS or _recognised(deviations, body, mask) < _MIN_SEEN_THROUGH:
+    clean = np.stack([filled_in(plane, mask) for plane in mean])
+    outside = np.maximum(0, filled_in(power, mask))
+    if float(np.median(outside[body])) < _LIVELY_LEVELS**2 or _recognised(deviations, body, mask) < _MIN_SEEN_THROUGH:
         return None
-    share = np.clip(change / np.maximum(outside, 1e-3), 0, 1)
-    usual = float(np.median(share[body]))
-    if not _MIN_TRANSPARENCY <= usual <= 1 - _MIN_OPACITY:
+    share = _share_by_tone(power, outside, mean[0], body)
+    if not _MIN_TRANSPARENCY <= float(np.median(share[body])) <= 1 - _MIN_OPACITY:
         return None
-    # Beside the body a pixel's own share is a mixture with what is next to it.
-    share = np.where(body, share, np.float32(usual))
-    opacity = (1 - share) * cv2.blur(ink.astype(np.float32), (3, 3))
-    clean = np.stack([_filled_in(plane, mask) for plane in mean])
+    opacity = (1 - share) * _coverage(np.abs(mean - clean).max(axis=0), ink)
     colour = clean + (mean - clean) / np.maximum(opacity, 0.05)
     return np.asarray(opacity, np.float32), np.asarray(np.clip(colour, 0, 255), np.float32)
 
 
-def _levelled(plane: NDArray[np.float32], where: _Mask) -> NDArray[np.float32]:
-    """Return a plane smoothed among some of its pixels; 0 far from them."""
-    weight = cv2.GaussianBlur(where.astype(np.float32), (0, 0), _EDGE_PIXELS)
-    smooth = cv2.GaussianBlur(np.where(where, plane, np.float32(0)), (0, 0), _EDGE_PIXELS)
-    return np.asarray(smooth / np.maximum(weight, 1e-3), dtype=np.float32)
+def _share_by_tone(power: _Plane, outside: _Plane, tone: _Plane, body: _Mask) -> _Plane:
+    """Return how much of what changes outside of a mark still changes inside (h, w), 0-1.
+
+    The ratio is that of sums over many pixels, as of few it is uncertain; and over those of like tone, as letters and
+    the plate that they stand on may let different amounts through.
+    """
+    spread = _SHARE_SPREAD * min(body.shape)
+    inside, expected = np.zeros_like(power), np.zeros_like(power)
+    for level in np.arange(float(tone[body].min()), float(tone[body].max()) + _TONE_LEVELS, _TONE_LEVELS):
+        like = np.exp(-(((tone - level) / _TONE_LEVELS) ** 2)).astype(np.float32)
+        weight = like * body
+        inside += like * cv2.GaussianBlur(weight * power, (0, 0), spread)
+        expected += like * cv2.GaussianBlur(weight * outside, (0, 0), spread)
+    usual = float(power[body].sum() / outside[body].sum())
+    ratio = np.where(expected > 1e-3, inside / np.maximum(expected, np.float32(1e-3)), np.float32(usual))
+    return np.asarray(np.sqrt(np.clip(ratio, 0, 1)), dtype=np.float32)
+
+
+def _coverage(differs: _Plane, ink: _Mask) -> _Plane:
+    """Return how much of each pixel a mark covers (h, w), 0-1: at its outline, by how it differs beside the body."""
+    depth = cv2.distanceTransform(np.pad(ink, 1).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
+    inner = cv2.dilate(differs * ink, np.ones((2 * _EDGE_PIXELS + 1, 2 * _EDGE_PIXELS + 1), np.uint8))
+    covered = np.clip(differs / np.maximum(inner, 1e-3), 0, 1)
+    return np.asarray(np.where(depth > _EDGE_PIXELS, np.float32(1), covered) * ink, dtype=np.float32)
 
 
 def _recognised(deviations: NDArray[np.float32], body: _Mask, mask: _Mask) -> float:
     """Return the correlation of what moves inside with what the surroundings let expect."""
-    expected = np.stack([_filled_in(deviation, mask)[body] for deviation in deviations])
+    expected = np.stack([filled_in(deviation, mask)[body] for deviation in deviations])
     seen = np.stack([deviation[body] for deviation in deviations])
     spread = float(np.sqrt((expected**2).sum() * (seen**2).sum()))
     return float((expected * seen).sum()) / spread if spread > 0 else 0.0
 
 
-def _filled_in(plane: NDArray[np.float32], mask: _Mask) -> NDArray[np.float32]:
+def filled_in(plane: NDArray[np.float32], mask: _Mask) -> NDArray[np.float32]:
     """Return a plane with what ``mask`` covers carried on smoothly from around it: by normalised convolution."""
     left = np.where(mask, np.float32(0), plane)
     weight = (~mask).astype(np.float32)
@@ -234,7 +267,7 @@ def _shift(luma: NDArray[np.float32], evidence: _Evidence, edges: _Mask) -> floa
 
     A small shift changes the picture by its gradient times the shift: least squares over the edges, piece by piece.
     """
-    where = _grown(edges, 1)
+    where = grown(edges, 1)
     right, down = evidence.gradients[0][where], evidence.gradients[1][where]
     normal = np.array([[(right**2).sum(), (right * down).sum()], [(right * down).sum(), (down**2).sum()]])
     normal += 1e-3 * max(1.0, float(np.trace(normal))) * np.eye(2)
@@ -253,11 +286,18 @@ def _without_holes(mask: _Mask) -> _Mask:
     return mask | np.isin(labels, inner)
 
 
+def _without_specks(mask: _Mask) -> _Mask:
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    large = np.flatnonzero(stats[:count, cv2.CC_STAT_AREA] >= _MIN_SPECK)
+    return np.isin(labels, large[large > 0])
+
+
 def _closed(edges: _Mask) -> _Mask:
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
     return cv2.morphologyEx(edges.astype(np.uint8), cv2.MORPH_CLOSE, kernel).astype(bool)
 
 
-def _grown(mask: _Mask, pixels: int) -> _Mask:
+def grown(mask: _Mask, pixels: int) -> _Mask:
+    """Return a mask (h, w) grown by some pixels all around."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * pixels + 1, 2 * pixels + 1))
     return np.asarray(cv2.dilate(mask.astype(np.uint8), kernel), dtype=bool)

@@ -10,7 +10,6 @@ import io
 from dataclasses import dataclass
 from functools import cache
 
-import cv2
 import numpy as np
 import resvg_py
 import simple_icons_pack
@@ -103,12 +102,6 @@ def _drawn(svg: bytes, width: int, height: int) -> bytes:
         )
     except ValueError as error:
         raise InvalidIconError(f"the SVG cannot be drawn: {error}", allowed="SVG") from error
-
-
-def alpha_at(entry: LibraryEntry, width: int, height: int) -> NDArray[np.float32]:
-    """Return an entry's opacity (height, width), 0-1, at a size in pixels."""
-    alpha = cv2.resize(entry.picture[..., 3], (width, height), interpolation=cv2.INTER_AREA)
-    return np.asarray(alpha, dtype=np.float32) / np.float32(255)
 
 
 @cache

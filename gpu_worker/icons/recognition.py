@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_worker.icons.appearance import Appearance
 from gpu_worker.icons.candidates import Candidate
-from gpu_worker.icons.library import LibraryEntry, alpha_at
+from gpu_worker.icons.library import LibraryEntry
 from gpu_worker.icons.matching import (
     Match,
     best_match,
@@ -28,8 +26,6 @@ from gpu_worker.video.rect import Rect
 _SEGMENT_SAMPLES = 10
 #: Squared length from which a direction is that of an edge of the mark.
 _EDGE = 0.1
-#: Opacity from which a pixel of the library is one of the mark, 0-1.
-_INK = 0.04
 #: Sizes in which an entry is compared with a mark of known height, as shares of it, and pixels that it may lie off.
 _NAMED_SHARES = (0.85, 0.9, 0.94, 0.97, 1.0, 1.03, 1.06, 1.1, 1.15)
 _OFF_PIXELS = 6
@@ -109,19 +105,3 @@ def named(mean: NDArray[np.float32], ink: Rect, entries: Sequence[LibraryEntry])
         if best is None or match.likeness > best.likeness:
             best = match
     return best
-
-
-def known_appearance(seen: Appearance, match: Match, halo: int) -> Appearance:
-    """Return the look of a mark whose picture is known: it covers what its picture does, wherever that is.
-
-    Over a picture that stands still, edges of the mark and of what is behind it stay alike.
-    """
-    height, width = seen.mask.shape
-    rect = match.rect.meet(Rect(0, 0, width, height))
-    alpha = np.zeros((height, width), np.float32)
-    drawn = alpha_at(match.entry, match.rect.width, match.rect.height)
-    alpha[rect.slices] = drawn[rect.shifted(-match.rect.x0, -match.rect.y0).slices]
-    ink = alpha >= _INK
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * halo + 1, 2 * halo + 1))
-    mask = np.asarray(cv2.dilate(ink.astype(np.uint8), kernel), dtype=bool)
-    return Appearance(mask, ink, seen.edges & mask, seen.mean, seen.agreement, seen.around, seen.shift)

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from domain.detection import IconBehaviour, IconPlace, Mark
 from gpu_worker.icons.appearance import Appearance, measure
 from gpu_worker.icons.following import PRESENT_GAIN, Follower, Spot
+from gpu_worker.icons.known import known_appearance
 from gpu_worker.icons.library import LibraryEntry
 from gpu_worker.icons.pieces import full_rect, near_mask
 from gpu_worker.icons.presence import Stay, stays_of
-from gpu_worker.icons.recognition import known_appearance, named
+from gpu_worker.icons.recognition import named
 from gpu_worker.icons.sample import gradients_of
 from gpu_worker.icons.template import Template
 from gpu_worker.video.halo import codec_halo
@@ -23,9 +24,9 @@ from gpu_worker.video.rect import Rect
 
 #: What is laid over is the same in every piece, to the pixel: agreement of its edges, and how far they may move.
 _MIN_AGREEMENT = 0.66
-_MAX_SHIFT_PIXELS = 0.4
+_MAX_SHIFT_PIXELS = 0.28
 #: ... and more so where what is around it hardly changes either.
-_RESTLESS_AROUND, _CALM_AGREEMENT, _CALM_SHIFT_PIXELS = 0.5, 0.9, 0.1
+_RESTLESS_AROUND, _CALM_AGREEMENT, _CALM_SHIFT_PIXELS = 0.5, 0.9, 0.12
 #: Pieces without which nothing is proved.
 _MIN_PIECES = 3
 #: An icon is seen for so many seconds altogether, or for most of a shorter video.

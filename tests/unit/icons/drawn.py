@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
+from gpu_worker.icons.library import LibraryEntry
 from gpu_worker.video.frame import Frame
 from gpu_worker.video.source import ColourTags, VideoFacts
 from tests.unit.captions.drawn import HEIGHT, RATE, WIDTH
@@ -56,6 +57,11 @@ def png_of(picture: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def alpha_at(entry: LibraryEntry, width: int, height: int) -> np.ndarray:
+    """Return an entry's opacity (height, width), 0-1, at a size in pixels."""
+    return cv2.resize(entry.picture[..., 3], (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
 
 
 def with_logo(frames: list[Frame], place_of, opacity: float = 1.0) -> tuple[list[Frame], np.ndarray]:

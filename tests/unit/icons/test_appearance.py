@@ -1,6 +1,7 @@
 """What pieces of frames tell of a mark."""
 
 import numpy as np
+import pytest
 
 from gpu_worker.icons.appearance import measure
 from gpu_worker.icons.pieces import Piece
@@ -55,3 +56,27 @@ def test_a_horizon_along_which_the_picture_moves_is_no_mark():
 
 def test_nothing_that_stays_is_nothing():
     assert measure(pieces_of(moving(FRAMES, 9.0)), near(), HEIGHT) is None
+
+
+def test_what_stays_beside_a_logo_and_leads_away_from_it_is_not_its_own():
+    frames, alpha = with_logo(moving(FRAMES, 5.0), lambda _: CORNERS[0])
+    pieces = pieces_of(frames)
+    for piece in pieces:
+        # A pole that stands still runs past the logo, two pixels beside it.
+        piece.planes[0, :, 86:90] = 20
+    seen = measure(pieces, near(), HEIGHT)
+    assert seen is not None
+    assert not seen.ink[:8].any()
+    assert not seen.ink[62:].any()
+    assert seen.ink[14:54, 20:84][alpha > 0.5].mean() > 0.97
+
+
+@pytest.mark.parametrize("opacity", [0.3, 0.6])
+def test_opacity_is_that_of_each_pixel(opacity):
+    frames, alpha = with_logo(moving(2 * FRAMES, 5.0), lambda _: CORNERS[0], opacity)
+    seen = measure(pieces_of(frames), near(), HEIGHT)
+    assert seen is not None
+    assert seen.opacity is not None
+    found = seen.opacity[14:54, 20:84]
+    assert np.abs(found - alpha)[alpha > 0].mean() < 0.09
+    assert seen.opacity[:8].max() == 0

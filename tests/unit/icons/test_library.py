@@ -5,8 +5,8 @@ import pytest
 
 from domain.errors import InvalidIconError, UnsafeIconError, UnsupportedIconFormatError
 from domain.job import IconKind
-from gpu_worker.icons.library import alpha_at, library_entry, platform_marks
-from tests.unit.icons.drawn import logo, png_of
+from gpu_worker.icons.library import library_entry, platform_marks
+from tests.unit.icons.drawn import alpha_at, logo, png_of
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {size}>{content}</svg>'
 SHAPE = '<rect x="10" y="20" width="40" height="20"/>'

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from domain.job import IconKind
-from gpu_worker.icons.library import alpha_at, library_entry, platform_marks
+from gpu_worker.icons.library import library_entry, platform_marks
 from gpu_worker.icons.matching import seen_in
 from gpu_worker.icons.sample import gradients_of
 from gpu_worker.video.rect import Rect
 from tests.unit.captions.drawn import texture
-from tests.unit.icons.drawn import logo, png_of
+from tests.unit.icons.drawn import alpha_at, logo, png_of
 
 SIZE = (480, 270)
 
