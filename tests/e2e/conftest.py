@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,27 @@ def end(process: subprocess.Popen[str]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
+
+
+@contextmanager
+def serving(folder: Path, *worker: str) -> Iterator[RunningService]:
+    """Serve with another worker: its module, and what it is given before the stage's own arguments."""
+    script = Path(__file__).with_name("service_with_worker.py")
+    process = subprocess.Popen(
+        [sys.executable, str(script), str(folder), *worker],
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        facts = json.loads((folder / "service.json").read_text())
+        yield RunningService(process.pid, folder, facts["api_url"], facts)
+    finally:
+        end(process)
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,5 @@
 """A job whose every stage is killed twice, by SIGKILL, loses nothing."""
 
-import json
-import os
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -12,35 +8,19 @@ import pytest
 
 from local.client import download
 from tests.e2e.clips import decoded, draw_clip, video_facts
-from tests.e2e.conftest import REPOSITORY, RunningService, end
+from tests.e2e.conftest import RunningService, serving
 
 
 @pytest.mark.slow
 def test_a_job_whose_stages_are_killed_twice_each_succeeds(service: RunningService, tmp_path: Path) -> None:
     clip = draw_clip(tmp_path / "clip.mp4", width=480, height=360, seconds=2, caption="Hello there")
-    script = Path(__file__).with_name("killing_service.py")
-    data = tmp_path / "service"
-    process = subprocess.Popen(
-        [sys.executable, str(script), str(data)],
-        cwd=REPOSITORY,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        facts = json.loads((data / "service.json").read_text())
-        killing = RunningService(process.pid, data, facts["api_url"], facts)
+    with serving(tmp_path / "service", "tests.e2e.killed_worker") as killing:
         job = killing.process(clip, erase={}, upscale={})
         assert job["status"] == "SUCCEEDED", job["error"]
         described = killing.aws("batch").describe_jobs(jobs=_batch_jobs(killing))["jobs"]
         codes = Counter(tuple(attempt["container"]["exitCode"] for attempt in each["attempts"]) for each in described)
         assert codes == {(137, 137, 0): 4}
         download(job["result"]["links"]["video"], tmp_path / "killed.mp4")
-    finally:
-        end(process)
     # What came out is what comes out when nothing is killed.
     unharmed = service.process(clip, erase={}, upscale={})
     download(unharmed["result"]["links"]["video"], tmp_path / "unharmed.mp4")
