@@ -3,7 +3,8 @@
     python -m bench.erase [--quick] [--premium] [--only NAME] [--out build/bench-erase]
 
 Per case: the captioned video untouched, OpenCV's Telea with the true mask, the true box interpolated from its edges,
-Normal and Premium with what the worker found, and Normal with the true mask. Writes ``table.md``, ``results.json`` and
+Normal (with the network of the catalogue, and without) and Premium with what the worker found, and Normal with the true
+mask. Writes ``table.md``, ``results.json`` and
 a strip of pictures per case. What the columns mean stands in ``bench.scoring``.
 """
 
@@ -18,9 +19,9 @@ from bench.captioned_clips import CaptionedClip, draw
 from bench.cases import CASES, CORE_CASES, RATE, Case
 from bench.scoring import CaseResult, Scorer, Speed
 from bench.strips import write_strip
-from bench.tables import publish, report
+from bench.tables import WITHOUT_NETWORK, publish, report
 from bench.transcode import plain_transcode
-from bench.worker import erase_patches, erase_to_video
+from bench.worker import erase_patches, erase_to_video, erase_without_network
 from domain.detection import CaptionEvent
 from domain.job import EraseSettings, Quality
 from gpu_worker.video.masks import encode_mask
@@ -57,6 +58,7 @@ def measure(
     job_seconds = erase_to_video(clip.path, folder / "job", EraseSettings())
     transcode_seconds = plain_transcode(clip.path, folder / "plain.mp4")
     normal = erase_patches(clip.path, folder / "normal", EraseSettings(), found_in=folder / "job")
+    without = erase_without_network(clip.path, normal.detection, EraseSettings())
     versions = {
         "untouched": clip.captioned,
         "Telea, true mask": telea(clip.captioned, clip.masks()),
@@ -65,6 +67,7 @@ def measure(
             [[c.box for c in clip.captions if c.start <= index < c.end] for index in range(count)],
         ),
         "Normal": normal.frames,
+        WITHOUT_NETWORK: without.frames,
     }
     if premium:
         settings = EraseSettings(quality=Quality.PREMIUM)
@@ -78,13 +81,14 @@ def measure(
         for caption in clip.captions
     ]
     write_strip(moments, {**versions, "clean": clip.clean}, pictures / f"{clip.case.name}.png")
-    scorer = Scorer(clip, [shot.start_frame for shot in normal.detection.shots], stride)
+    scorer = Scorer(clip, [shot.start_frame for shot in normal.detection.shots], without.made_up, stride)
     return CaseResult(
         case=clip.case,
         is_core=is_core,
         versions={name: scorer.version(frames) for name, frames in versions.items()},
         finding=scorer.finding(normal.detection, normal.frames),
         coverage=normal.coverage,
+        made_up_share=without.share_of(clip.masks()),
         speed=Speed(
             transcode=count / transcode_seconds,
             job=count / job_seconds,

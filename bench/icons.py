@@ -1,11 +1,11 @@
 """Erases drawn logos with the worker's own stages and compares with the clean clips.
 
-    python -m bench.icons [--quick] [--only NAME] [--truth] [--clean] [--out build/bench-icons]
+    python -m bench.icons [--quick] [--only NAME] [--premium] [--truth] [--clean] [--out build/bench-icons]
 
 Per case: the clip with its logo untouched, OpenCV's Telea with the true mask, the true box interpolated from its edges,
-Normal with the true track and Normal with what the worker found. ``--truth`` leaves the finding out, ``--clean`` looks
-for icons in clips that have none. Writes ``table.md``, ``results.json`` and a strip of pictures per case. What the
-columns mean stands in ``bench.scoring`` and ``bench.icon_finding``.
+Normal with the true track (with the network of the catalogue, and without) and with what the worker found. ``--truth``
+leaves the finding out, ``--clean`` looks for icons in clips that have none. Writes ``table.md``, ``results.json`` and a
+strip of pictures per case. What the columns mean stands in ``bench.scoring`` and ``bench.icon_finding``.
 """
 
 from __future__ import annotations
@@ -21,24 +21,29 @@ from bench.icon_clips import IconClip, draw
 from bench.icon_finding import IconFinding, finding_of
 from bench.scoring import PictureScore, PictureScorer, Speed
 from bench.strips import write_strip
-from bench.tables import MEASURES, digits, mean, publish, table
+from bench.tables import MEASURES, WITHOUT_NETWORK, digits, mean, network_gates, publish, table
 from bench.transcode import plain_transcode
-from bench.worker import erase_patches, erase_to_video
+from bench.worker import erase_patches, erase_to_video, erase_without_network
 from domain.icon import IconMediaType
-from domain.job import EraseSettings, IconErasure, IconKind, ObjectRef
+from domain.job import EraseSettings, IconErasure, IconKind, ObjectRef, Quality
 from domain.work_order import LibraryIcon
 
 SETTINGS = EraseSettings(icons=IconErasure())
 UNTOUCHED, TELEA, EDGES, TRUE, FOUND = "untouched", "Telea, true mask", "edges, true box", "true track", "automatic"
+PREMIUM = "Premium, true track"
 
 
 @dataclass(frozen=True, slots=True)
 class IconResult:
-    """What one case came to; without a search, ``finding`` and ``speed`` are None."""
+    """What one case came to; without a search, ``finding`` and ``speed`` are None.
+
+    ``made_up_share`` is the share of the true mask's pixels that the fill with the true track found nowhere.
+    """
 
     case: IconCase
     versions: dict[str, PictureScore]
     finding: IconFinding | None
+    made_up_share: float
     speed: Speed | None
 
 
@@ -57,19 +62,30 @@ def library_of(icons: Path) -> tuple[LibraryIcon, ...]:
 
 
 def measure(
-    clip: IconClip, folder: Path, pictures: Path, *, search: bool, library: tuple[LibraryIcon, ...] = ()
+    clip: IconClip,
+    folder: Path,
+    pictures: Path,
+    *,
+    search: bool,
+    library: tuple[LibraryIcon, ...] = (),
+    premium: bool = False,
 ) -> IconResult:
     """Erase and score one case in ``folder``; leave a strip of pictures.
 
     Over a background that stands still, only a ``library`` can tell what is an icon: elsewhere the search has none.
     """
     true = erase_patches(clip.path, folder / "true", SETTINGS, truth=(clip.track,))
+    without = erase_without_network(clip.path, true.detection, SETTINGS)
     versions = {
         UNTOUCHED: clip.marked,
         TELEA: telea(clip.marked, clip.masks()),
         EDGES: from_edges(clip.marked, clip.boxes),
         TRUE: true.frames,
+        WITHOUT_NETWORK: without.frames,
     }
+    if premium:
+        settings = SETTINGS.model_copy(update={"quality": Quality.PREMIUM})
+        versions[PREMIUM] = erase_patches(clip.path, folder / "premium", settings, truth=(clip.track,)).frames
     finding, speed = None, None
     if search:
         count = len(clip.clean)
@@ -88,9 +104,10 @@ def measure(
     shown = [index for index, boxes in enumerate(clip.boxes) if boxes]
     moments = [(shown[len(shown) * part // 6], clip.boxes[shown[len(shown) * part // 6]][0]) for part in (1, 3, 5)]
     write_strip(moments, {**versions, "clean": clip.clean}, pictures / f"{clip.case.name}.png")
-    scorer = PictureScorer(clip.clean, clip.marked, clip.masks(), [shot.start_frame for shot in true.detection.shots])
+    cuts = [shot.start_frame for shot in true.detection.shots]
+    scorer = PictureScorer(clip.clean, clip.marked, clip.masks(), cuts, without.made_up)
     scores = {name: scorer.score(frames) for name, frames in versions.items()}
-    return IconResult(clip.case, scores, finding, speed)
+    return IconResult(clip.case, scores, finding, without.share_of(clip.masks()), speed)
 
 
 def report(results: list[IconResult]) -> str:
@@ -171,6 +188,12 @@ def gates(results: list[IconResult]) -> list[list[str]]:
         ["over Telea with the true mask, likewise", ">= 1 dB", gain(TELEA, results)],
         ["the same, translucent logos", ">= 5 dB", gain(TELEA, veiled)],
     ]
+    still = [r for r in results if r.case.kind == "static" and r.case.logo.opacity == 1]
+    rows.append(["the same, opaque logos over a static background", ">= 2 dB", gain(TELEA, still)])
+    if any(r.versions.get(PREMIUM) for r in results):
+        premium = mean(_difference(r.versions[PREMIUM].psnr, r.versions[TRUE].psnr) for r in results)
+        rows.append(["Premium over Normal, true track", ">= 1.5 dB", f"{digits(premium, 2)} dB"])
+    rows += network_gates(results, TRUE)
     for name, kinds, asked in (
         ("moving or cutting", ("moving", "cuts"), ">= 0.95"),
         ("static", ("static",), ">= 0.8 (library)"),
@@ -213,6 +236,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=640)
     parser.add_argument("--quick", action="store_true", help="every third case")
     parser.add_argument("--only", default="", help="part of a case's name")
+    parser.add_argument("--premium", action="store_true", help="Premium as well, with the true tracks")
     parser.add_argument("--truth", action="store_true", help="only fill, with the true tracks")
     parser.add_argument("--clean", action="store_true", help="only count what is found in the clean clips")
     parser.add_argument("--out", type=Path, default=Path("build/bench-icons"))
@@ -231,7 +255,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory(dir=options.out) as name:
             clip = draw(case, options.clips, options.icons, Path(name), options.width)
             library = library_of(options.icons)
-            results.append(measure(clip, Path(name), options.out, search=not options.truth, library=library))
+            search, premium = not options.truth, options.premium
+            results.append(measure(clip, Path(name), options.out, search=search, library=library, premium=premium))
         print(case.name, " ".join(f"{score.psnr:.2f}" for score in results[-1].versions.values()), flush=True)
     publish(report(results), results, options.out)
 

@@ -21,9 +21,10 @@ class PictureScore:
     """One version of a clip against the clean one.
 
     PSNR in dB over all frames in which something was drawn: of luma and of chroma inside the true mask, of luma in the
-    ring around it and outside of both, of luma inside the mask where the place is free at another time of the shot and
-    where it never is. SSIM of luma inside and in the ring. ``flicker`` and ``ghost`` as in ``bench.metrics``. None: no
-    such pixel.
+    ring around it and outside of both; of luma inside the mask where the place is free at another time of the shot and
+    where it never is; where the fill found it in other frames or worked it out, and where it was made up. SSIM of luma
+    inside and in the ring. ``flicker`` and ``ghost`` as in ``bench.metrics``; ``made_up_flicker`` of what was made up
+    alone. None: no such pixel.
     """
 
     psnr: float | None
@@ -34,6 +35,9 @@ class PictureScore:
     outside_psnr: float | None
     free_elsewhere_psnr: float | None
     never_free_psnr: float | None
+    shown_psnr: float | None
+    made_up_psnr: float | None
+    made_up_flicker: float | None
     flicker: float
     ghost: float
 
@@ -76,13 +80,17 @@ class Speed:
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """What one case came to. ``is_core``: it is one of those that earlier figures were measured on."""
+    """What one case came to. ``is_core``: it is one of those that earlier figures were measured on.
+
+    ``made_up_share`` is the share of the true mask's pixels that the fill of Normal found nowhere.
+    """
 
     case: Case
     is_core: bool
     versions: dict[str, VersionScore]
     finding: FindingScore
     coverage: float
+    made_up_share: float
     speed: Speed
 
 
@@ -94,12 +102,19 @@ class PictureScorer:
         drawn: the same with it, encoded and decoded.
         masks: what it covers in each frame, (H, W).
         cuts: frames that start a shot.
+        made_up: what the fill found nowhere in each frame, (H, W).
     """
 
     def __init__(
-        self, clean: Sequence[Frame], drawn: Sequence[Frame], masks: Sequence[Mask], cuts: Sequence[int]
+        self,
+        clean: Sequence[Frame],
+        drawn: Sequence[Frame],
+        masks: Sequence[Mask],
+        cuts: Sequence[int],
+        made_up: Sequence[Mask],
     ) -> None:
         self._clean, self._drawn, self._masks, self._cuts = clean, drawn, masks, cuts
+        self._made_up = [mask & made for mask, made in zip(masks, made_up, strict=True)]
         self._half = [metrics.halved(mask) for mask in masks]
         self._rings = [metrics.ring(mask) for mask in masks]
         touched = [mask | around for mask, around in zip(masks, self._rings, strict=True)]
@@ -125,6 +140,11 @@ class PictureScorer:
             ring_ssim=metrics.mean_over(likeness, [rings[index][rows] for index in covered]),
             outside_psnr=metrics.psnr(y, true_y, outside),
             free_elsewhere_psnr=metrics.psnr(y, true_y, free),
+            shown_psnr=metrics.psnr(y, true_y, [m & ~made for m, made in zip(masks, self._made_up, strict=True)]),
+            made_up_psnr=metrics.psnr(y, true_y, self._made_up),
+            made_up_flicker=(
+                metrics.flicker(y, true_y, self._made_up, self._cuts) if any(m.any() for m in self._made_up) else None
+            ),
             never_free_psnr=metrics.psnr(y, true_y, [m & ~f for m, f in zip(masks, free, strict=True)]),
             flicker=metrics.flicker(y, true_y, masks, self._cuts),
             ghost=float(np.mean(ghosts)),
@@ -132,12 +152,12 @@ class PictureScorer:
 
 
 class Scorer:
-    """Scores versions of one clip; ``cuts`` start shots, every ``stride``-th captioned frame is searched for text."""
+    """Scores versions of one clip: see ``PictureScorer``; every ``stride``-th captioned frame is searched for text."""
 
-    def __init__(self, clip: CaptionedClip, cuts: Sequence[int], stride: int) -> None:
+    def __init__(self, clip: CaptionedClip, cuts: Sequence[int], made_up: Sequence[Mask], stride: int) -> None:
         self._clip = clip
         self._masks = clip.masks()
-        self._pictures = PictureScorer(clip.clean, clip.captioned, self._masks, cuts)
+        self._pictures = PictureScorer(clip.clean, clip.captioned, self._masks, cuts, made_up)
         self._residual = ResidualText(clip.clean, clip.captioned, self._masks, cuts, stride)
 
     def version(self, frames: Sequence[Frame]) -> VersionScore:

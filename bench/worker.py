@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from domain.detection import CaptionEvent, Detection, IconTrack
-from domain.job import EraseSettings, ObjectRef, Stage, UpscaleSettings
+import numpy as np
+
+from domain.detection import Box, CaptionEvent, Detection, IconTrack
+from domain.job import EraseSettings, ObjectRef, Quality, Stage, UpscaleSettings
 from domain.planning import plan_segments
 from domain.progress import StageProgress
 from domain.work_order import LibraryIcon, WorkOrder
+from gpu_worker.fill.eraser import erase
+from gpu_worker.fill.overlays import overlays_of
+from gpu_worker.inference.session import Device
+from gpu_worker.stages.erase import open_second_look
 from gpu_worker.stages.job import EraseRecord, StageJob, StageRecord
 from gpu_worker.stages.pipeline import run_all, run_stage
 from gpu_worker.video.frame import Frame
-from gpu_worker.video.patches import PatchStream, patched
+from gpu_worker.video.masks import Mask
+from gpu_worker.video.patches import PatchStream, apply_patches, patched
 from gpu_worker.video.reader import FrameReader
 from gpu_worker.video.source import probe_video
 from gpu_worker.workspace import LocalWorkspace
@@ -87,6 +95,42 @@ def erase_patches(
         detect=StageRecord.model_validate_json(job.workspace.read(keys.stage_record(Stage.DETECT))),
         erase=records,
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Alone:
+    """A video's frames as the fill leaves them without a network; of each, what nothing showed (H, W)."""
+
+    frames: list[Frame]
+    made_up: list[Mask]
+
+    def share_of(self, masks: Sequence[Mask]) -> float:
+        """Return the share of masked pixels that nothing showed; 0 where nothing is masked."""
+        masked = sum(int(mask.sum()) for mask in masks)
+        return sum(int((mask & made).sum()) for mask, made in zip(masks, self.made_up, strict=True)) / max(1, masked)
+
+
+def erase_without_network(source: Path, detection: Detection, settings: EraseSettings) -> Alone:
+    """Run the fill alone on what was found in ``source``, an 8-bit video, with whatever network is there left out."""
+    facts = probe_video(source)
+    reader = FrameReader(source, facts)
+    made_up: dict[int, Mask] = {}
+
+    def note(index: int, box: Box, mask: Mask) -> None:
+        whole = made_up.setdefault(index, np.zeros((facts.height, facts.width), dtype=bool))
+        whole[box.y0 : box.y1, box.x0 : box.x1] |= mask
+
+    changed = erase(
+        reader.frames(),
+        overlays_of(detection.captions, detection.icons),
+        detection.shots,
+        Quality(settings.quality),
+        second_look=open_second_look(settings, facts, Device.CPU),
+        tell_made_up=note,
+    )
+    frames = [apply_patches(*pair) for pair in changed]
+    nothing = np.zeros((facts.height, facts.width), dtype=bool)
+    return Alone(frames, [made_up.get(frame.index, nothing) for frame in frames])
 
 
 def erase_to_video(

@@ -36,7 +36,9 @@ def test_a_case_is_erased_and_scored(clip, tmp_path):
     (tmp_path / "pictures").mkdir()
     result = measure(clip, tmp_path, tmp_path / "pictures", premium=False, is_core=False, stride=4)
     scores = {name: score.psnr for name, score in result.versions.items()}
-    assert list(scores) == ["untouched", "Telea, true mask", "edges, true box", "Normal", "Normal, true mask"]
+    methods = ["untouched", "Telea, true mask", "edges, true box", "Normal", "Normal, no network", "Normal, true mask"]
+    assert list(scores) == methods
+    assert result.made_up_share == pytest.approx(1 - result.coverage, abs=0.1)
     assert scores["untouched"] < min(scores["Telea, true mask"], scores["edges, true box"])
     assert scores["Normal"] > scores["Telea, true mask"]
     assert result.versions["untouched"].residual.left == 5

@@ -222,9 +222,9 @@ def never_revealed():
     return frames, clean, event_of(opacities, 0, 8)
 
 
-def _erased(frames, event, quality, learned, report=None) -> list[Frame]:
+def _erased(frames, event, quality, learned, **options) -> list[Frame]:
     walls = (Shot(start_frame=0, end_frame=len(frames), start_pts=0),)
-    pairs = erase(frames, overlays_of((event,)), walls, quality, learned=learned, report=report)
+    pairs = erase(frames, overlays_of((event,)), walls, quality, learned=learned, **options)
     return [apply_patches(*pair) for pair in pairs]
 
 
@@ -255,8 +255,15 @@ def test_both_qualities_ask_the_network_once_about_a_picture_that_stands_still(q
         asked += 1
         return network.run(batch)
 
-    report = EraseReport()
-    results = _erased(frames, event, quality, replace(network, run=run), report)
+    report, told = EraseReport(), []
+    results = _erased(
+        frames,
+        event,
+        quality,
+        replace(network, run=run),
+        report=report,
+        tell_made_up=lambda index, _, made_up: told.append((index, made_up.sum())),
+    )
     plain = _erased(frames, event, quality, None)
     errors = [
         [
@@ -267,6 +274,7 @@ def test_both_qualities_ask_the_network_once_about_a_picture_that_stands_still(q
     ]
     assert max(errors[0]) < min(errors[1]) / 2
     assert asked == 2, "once for the rim, once for the hole"
+    assert told == [(index, mask.sum()) for index in range(len(frames))]
     assert report.pixels_painted == report.pixels_masked == len(frames) * mask.sum()
 
 
