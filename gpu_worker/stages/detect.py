@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from domain.detection import Detection
 from domain.job import CaptionErasure, IconErasure, Stage
 from gpu_worker.icons.library import library_entry, platform_marks
-from gpu_worker.stages.icon_scope import icons_without_kept
+from gpu_worker.stages.icon_scope import icons_without_kept, whole_icons
 from gpu_worker.stages.job import Finder, IconsFinder, Progress, StageJob, StageRecord
 from gpu_worker.stages.lookahead import run_ahead
 from gpu_worker.stages.scope import before_mirror, in_order, whole_regions, without_kept
@@ -73,11 +73,11 @@ def _detected(job: StageJob, facts: VideoFacts, reader: FrameReader, progress: P
     duration_seconds = float((last_pts - first_pts) * facts.time_base + 1 / facts.frame_rate)
     found_shots = shots.flush()
     found = [(finder.flush(), settings.keep)] if finder is not None and settings is not None else []
-    found += [
-        (whole_regions(wanted.regions, found_shots, facts, clock, duration_seconds), wanted.keep)
-        for wanted in (settings, icons)
-        if wanted is not None and wanted.erase_everything
-    ]
+    if settings is not None and settings.erase_everything:
+        found.append((whole_regions(settings.regions, found_shots, facts, clock, duration_seconds), settings.keep))
+    tracks = icon_finder.flush() if icon_finder is not None else ()
+    if icons is not None and icons.erase_everything:
+        tracks = whole_icons(whole_regions(icons.regions, found_shots, facts, clock, duration_seconds), icons.kinds)
     return Detection(
         frame_count=reader.report.frames,
         time_base=str(facts.time_base),
@@ -86,9 +86,7 @@ def _detected(job: StageJob, facts: VideoFacts, reader: FrameReader, progress: P
         seekable=reader.report.is_sound and facts.container not in _UNSEEKABLE_CONTAINERS,
         shots=found_shots,
         captions=in_order(event for events, keep in found for event in without_kept(events, keep, facts, clock)),
-        icons=()
-        if icon_finder is None or icons is None
-        else icons_without_kept(icon_finder.flush(), icons.keep, facts, clock),
+        icons=() if icons is None else icons_without_kept(tracks, icons.keep, facts, clock),
     )
 
 

@@ -1,11 +1,12 @@
-"""What the regions of a request mean for the icons of one video: where to look, and which pixels stay."""
+"""What the regions of a request mean for the icons of one video: where to look, what all goes, and which pixels stay."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
 
-from domain.detection import IconPlace, IconTrack, Mark
+from domain.detection import CaptionEvent, IconBehaviour, IconPlace, IconTrack, Mark
+from domain.job import IconKind
 from domain.regions import Region
 from gpu_worker.icons.finder import Area
 from gpu_worker.stages.scope import active_frames, coded_box, kept_boxes
@@ -17,6 +18,34 @@ from gpu_worker.video.source import VideoFacts
 def icon_areas(regions: Sequence[Region], facts: VideoFacts) -> tuple[Area, ...]:
     """Return displayed regions as they lie in the coded frame."""
     return tuple(Area(Rect.of_box(coded_box(region, facts)), region) for region in regions)
+
+
+def whole_icons(events: Sequence[CaptionEvent], kinds: Sequence[IconKind]) -> tuple[IconTrack, ...]:
+    """Return whole regions as icons: one for each box, with a place for each span of frames.
+
+    Nobody looked at them: of their kind it is known only that it is one of those asked for.
+
+    Args:
+        events: as ``whole_regions`` gives them.
+        kinds: asked for; the first is the one that they are said to be.
+    """
+    lives: dict[tuple[int, int, int, int], list[CaptionEvent]] = {}
+    for event in events:
+        lives.setdefault((event.box.x0, event.box.y0, event.box.x1, event.box.y1), []).append(event)
+    return tuple(
+        IconTrack(
+            index=index,
+            kind=kinds[0],
+            confidence=1.0,
+            kind_confidence=0.0,
+            behaviour=IconBehaviour.STILL,
+            marks=(Mark(width=x1 - x0, height=y1 - y0, mask_png=spans[0].mask_png),),
+            places=tuple(
+                IconPlace(start_frame=span.start_frame, end_frame=span.end_frame, x=x0, y=y0, mark=0) for span in spans
+            ),
+        )
+        for index, ((x0, y0, x1, y1), spans) in enumerate(lives.items())
+    )
 
 
 def icons_without_kept(

@@ -78,6 +78,19 @@ def test_where_there_is_none_the_video_passes_through(rendered, tmp_path, capsys
     assert look(out).luma_digests == look(path).luma_digests
 
 
+def test_all_of_a_region_counts_as_an_icon(rendered, tmp_path) -> None:
+    path, out = rendered(bar=(10, 40, 30, 56), bar_frames=(0, 48), shots=(24,)), tmp_path / "clean.mp4"
+    region = ["--icons", "--kind", "internet", "--everything", "--icon-region", "0.1,0.6,0.24,0.3"]
+    assert main(["erase", str(path), str(out), *region, "--report", str(tmp_path / "report")]) == 0
+    erased = json.loads((tmp_path / "report" / "report.json").read_text())["erase"]
+    assert (erased["captions"], erased["events"], erased["icons"]) == (0, [], 1)
+    (track,) = erased["icon_tracks"]
+    assert (track["kind"], track["kind_confidence"], track["name"]) == ("internet", 0.0, None)
+    spans = [(place["start_frame"], place["end_frame"]) for place in track["places"]]
+    assert (spans[0][0], spans[-1][1]) == (0, 48)
+    assert all(place["box"] == {"x0": 9, "y0": 38, "x1": 33, "y1": 58} for place in track["places"])
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
