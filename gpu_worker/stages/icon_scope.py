@@ -1,4 +1,4 @@
-"""What the regions of a request mean for the icons of one video: where to look, what all goes, and which pixels stay."""
+"""What the regions of a request mean for the icons of one video: where to look, what all goes, which pixels stay."""
 
 from __future__ import annotations
 
