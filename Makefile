@@ -121,8 +121,8 @@ formats-table: setup  ## every sample format of ../shared through upscale, and t
 throughput: setup  ## erasing at 720p and 1080p beside a plain transcode; CLIP=... for another clip, also enlarged (minutes)
 	$(VENV)/bin/python -m bench.throughput $(if $(CLIP),--clip "$(CLIP)" --seconds 10 --seconds 100)
 
-bench-segments: setup  ## a ten-minute clip through the service with one worker and with two: MINUTES=... (tens of minutes)
-	$(VENV)/bin/python -m bench.segments --minutes "$(or $(MINUTES),10)"
+bench-segments: setup  ## a ten-minute clip through the service with one worker and with two: MINUTES=... QUALITY=normal (tens of minutes)
+	$(VENV)/bin/python -m bench.segments --minutes "$(or $(MINUTES),10)" $(if $(QUALITY),--quality "$(QUALITY)")
 
 bench-erase: setup  ## captions drawn over clean clips, erased, scored against the truth: QUICK=1 for one case of a kind (minutes)
 	$(VENV)/bin/python -m bench.erase $(if $(QUICK),--quick) --premium --out build/bench-erase

@@ -11,8 +11,14 @@ import pytest
 from jobs import JobRunner, caption
 from rendered import VFR_STEPS, look
 
-from domain.detection import Box
-from domain.job import EraseSettings, UpscaleSettings
+from domain.detection import Box, Detection
+from domain.job import EraseSettings, Quality, UpscaleSettings
+from domain.work_order import Plan, Segment
+from gpu_worker.fill.eraser import erase
+from gpu_worker.fill.overlays import overlays_of
+from gpu_worker.video.patches import apply_patches
+from gpu_worker.video.reader import FrameReader
+from gpu_worker.video.source import probe_video
 from gpu_worker.video.timeline import decoding_times
 
 
@@ -47,6 +53,39 @@ def test_small_pieces_join_to_the_same_video(steps, bitrate_mbps, rendered, tmp_
     order = _decoding_order(joined.video)
     assert all(later[0] > earlier[0] for earlier, later in pairwise(order))
     assert all(dts <= pts for dts, pts in order)
+
+
+@pytest.mark.parametrize("quality", list(Quality))
+def test_pieces_have_the_pixels_that_the_whole_would_have_before_they_are_encoded(quality, rendered, tmp_path) -> None:
+    path = rendered(frames=48, shots=(16, 32))
+    # One stays on screen over a cut, and so stands in two pieces.
+    spans = ((2, 10), (12, 22), (34, 46))
+    captions = tuple(caption(index, *span, Box(x0=16, y0=32, x1=80, y1=56)) for index, span in enumerate(spans))
+    joined = JobRunner(tmp_path)(path, erase=EraseSettings(), captions=captions, target_segment_seconds=0.4)
+    plan = Plan.model_validate_json(joined.workspace.read("plan.json"))
+    detection = Detection.model_validate_json(joined.workspace.read("detection.json"))
+    whole = Segment(index=0, start_frame=0, end_frame=48, start_pts=plan.segments[0].start_pts, end_pts=None)
+    assert len(plan.segments) == 3
+
+    def pixels(segments: tuple[Segment, ...]) -> list[bytes]:
+        found = []
+        for segment in segments:
+            overlays = tuple(
+                overlay
+                for overlay in overlays_of(detection.captions, ())
+                if overlay.start_frame < segment.end_frame and overlay.end_frame > segment.start_frame
+            )
+            reader = FrameReader(path, probe_video(path))
+            for frame, patches in erase(reader.segment(segment), overlays, detection.shots, quality):
+                clean = apply_patches(frame, patches)
+                found.append(b"".join(plane.tobytes() for plane in (clean.y, clean.u, clean.v)))
+        return found
+
+    made = pixels(plan.segments)
+    assert made == pixels((whole,))
+    assert made != [
+        b"".join(p.tobytes() for p in (f.y, f.u, f.v)) for f in FrameReader(path, probe_video(path)).segment(whole)
+    ]
 
 
 def test_a_hole_in_the_time_between_two_pieces_stays_a_hole(rendered, run_job) -> None:
