@@ -217,7 +217,11 @@ def _blend(
         error /= _levels_per_step(frame.bit_depth)
         grain.append(_grain(error[occlusion.ring], sources.found[occlusion.ring]))
         weights = _evened(_weights(position, sources, error, variance), luma)
-        samples[0].append(_Samples(values, weights))
+        if (weights[luma.covered] > 0).any():
+            samples[0].append(_Samples(values, weights))
+        if not (weights[chroma.place][chroma.covered] > 0).any():
+            # Before a camera that stands still there is nothing to be had anywhere.
+            continue
         both, _ = _corrected(sources, chroma, [frame.u, frame.v], stacks[1:])
         for number, of_plane in enumerate(both, 1):
             samples[number].append(_Samples(of_plane, weights[chroma.place]))

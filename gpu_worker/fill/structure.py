@@ -8,6 +8,7 @@ from itertools import product
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from gpu_worker.fill.chunk import Filled, Surroundings
@@ -180,29 +181,32 @@ def _fill_blocks(canvas: _Canvas, blocks: NDArray[np.intp]) -> None:
     canvas.weight[own] = _MADE_UP
 
 
-def _model(values: FloatPlane, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the waves that explain neighbourhoods (n, side, side), weighted, summed up over all of each."""
-    number = np.arange(len(values))
+def _model(values: FloatPlane, weights: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the waves that explain neighbourhoods (n, side, side), weighted, summed up over all of each.
+
+    Of each spectrum only the half is kept that a real picture's consists of.
+    """
+    number, half = np.arange(len(values)), _SIDE // 2 + 1
     mean = (values * weights).sum(axis=(1, 2)) / np.maximum(weights.sum(axis=(1, 2)), 1e-9)
-    left = np.fft.fft2((values - mean[:, None, None]) * weights)
-    window = np.fft.fft2(weights)
+    left = np.fft.rfft2((values - mean[:, None, None]) * weights).astype(np.complex64)
+    window = np.fft.fft2(weights).astype(np.complex64)
     energy = np.maximum(window[:, 0, 0].real, 1e-9)
+    # A spectrum moved by any wave is a part of the same laid out twice, either way.
+    moved = sliding_window_view(np.tile(window, (1, 2, 2)), (_SIDE, half), axis=(1, 2))
     frequency = np.minimum(np.arange(_SIDE), _SIDE - np.arange(_SIDE)) / _SIDE
     # Of two waves that explain as much, the longer one is the likelier.
-    likely = np.square(1 - np.sqrt(2 * (np.square(frequency)[:, None] + np.square(frequency))))
+    likely = np.square(1 - np.sqrt(2 * (np.square(frequency)[:, None] + np.square(frequency[:half]))))
+    likely = likely.astype(np.float32)
     waves = np.zeros_like(left)
-    place = np.arange(_SIDE)
     for _ in range(_WAVES):
-        strongest = np.argmax((np.square(np.abs(left)) * likely).reshape(len(values), -1), axis=1)
-        down, across = np.divmod(strongest, _SIDE)
-        amplitude = _PACE * left[number, down, across] / energy
+        power = (np.square(left.real) + np.square(left.imag)) * likely
+        down, across = np.divmod(np.argmax(power.reshape(len(values), -1), axis=1), half)
+        amplitude = (_PACE * left[number, down, across] / energy).astype(np.complex64)
         # A real picture has each wave twice, once in either direction, unless the two are one.
         is_own_twin = (-down % _SIDE == down) & (-across % _SIDE == across)
         for sign, share in ((1, amplitude), (-1, np.where(is_own_twin, 0, amplitude.conj()))):
             at_row, at_column = sign * down % _SIDE, sign * across % _SIDE
-            waves[number, at_row, at_column] += share
-            shifted_rows = (place - at_row[:, None]) % _SIDE
-            shifted_columns = (place - at_column[:, None]) % _SIDE
-            shifted = window[number[:, None, None], shifted_rows[:, :, None], shifted_columns[:, None, :]]
-            left -= share[:, None, None] * shifted
-    return np.asarray(np.fft.ifft2(waves).real * _SIDE**2 + mean[:, None, None])
+            in_half = at_column < half
+            waves[number[in_half], at_row[in_half], at_column[in_half]] += share[in_half]
+            left -= share[:, None, None] * moved[number, _SIDE - at_row, _SIDE - at_column]
+    return np.asarray(np.fft.irfft2(waves, (_SIDE, _SIDE)) * _SIDE**2 + mean[:, None, None], dtype=np.float32)
