@@ -118,6 +118,7 @@ def _add_keys(keys: argparse.ArgumentParser) -> None:
     create.add_argument("--jobs-in-flight", type=int, help="unfinished jobs at a time")
     create.add_argument("--minutes-per-month", type=int, help="minutes of video finished in a calendar month")
     create.add_argument("--requests-per-second", type=int, help="requests in one second")
+    create.add_argument("--pieces-at-once", type=int, help="pieces of one long video that are worked on at a time")
     listing = actions.add_parser("list", help="list keys, without their secrets")
     listing.add_argument("--owner", help="only this tenant's")
     revoke = actions.add_parser("revoke", help="end a key at once and for good")

@@ -41,12 +41,13 @@ def run(capsys, *arguments):
 
 
 def test_a_key_is_made_listed_and_revoked(stack, capsys):
-    quota = ("--jobs-in-flight", "3", "--expires-days", "7")
+    quota = ("--jobs-in-flight", "3", "--pieces-at-once", "8", "--expires-days", "7")
     code, made = run(capsys, "create", "--owner", "acme", "--scope", "read", *quota, "--stack", stack)
     assert code == 0
     key_id, _, secret = made.partition(".")
     key, kept = current_service().access_keys.get(key_id)
-    assert (kept, key.owner, key.scopes, key.quota.jobs_in_flight) == (secret, "acme", {Scope.READ}, 3)
+    assert (kept, key.owner, key.scopes) == (secret, "acme", {Scope.READ})
+    assert (key.quota.jobs_in_flight, key.quota.pieces_at_once) == (3, 8)
     assert key.expires_at is not None
 
     code, listed = run(capsys, "list", "--owner", "acme", "--stack", stack)
