@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -159,3 +163,25 @@ def test_substitutions_are_those_of_the_template(definition_text, resources):
 def test_no_aliases_which_cloudformation_does_not_read(definition_text):
     lines = [line for line in definition_text.splitlines() if not line.lstrip().startswith("#")]
     assert not [line for line in lines if re.search(r":\s+[&*]\w", line)]
+
+
+def linted(definition: dict[str, Any], substitutions: dict[str, Any], path: Path) -> str:
+    """Return what cfn-lint says of the definition inside of a template's resource."""
+    properties = {
+        "RoleArn": "arn:aws:iam::123456789012:role/states",
+        "Definition": definition,
+        "DefinitionSubstitutions": dict.fromkeys(substitutions, "arn:aws:service:eu-central-1:123456789012:thing"),
+    }
+    machine = {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}
+    path.write_text(json.dumps({"AWSTemplateFormatVersion": "2010-09-09", "Resources": {"Machine": machine}}))
+    cfn_lint = Path(sys.executable).with_name("cfn-lint")
+    return subprocess.run([cfn_lint, path], capture_output=True, text=True, check=False).stdout
+
+
+def test_cfn_lint_is_content_with_the_definition_in_its_resource(definition, resources, tmp_path):
+    substitutions = resources["ProcessVideoStateMachine"]["Properties"]["DefinitionSubstitutions"]
+    assert linted(definition, substitutions, tmp_path / "machine.json") == ""
+    # It does look inside: a Map without its states is found.
+    many = {**definition["States"]["ManySegments"], "ItemProcessor": {"StartAt": "Erase"}}
+    broken = {**definition, "States": {**definition["States"], "ManySegments": many}}
+    assert "E3601" in linted(broken, substitutions, tmp_path / "broken.json")
