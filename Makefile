@@ -128,7 +128,7 @@ bench-erase: setup  ## captions drawn over clean clips, erased, scored against t
 	$(VENV)/bin/python -m bench.erase $(if $(QUICK),--quick) --premium --out build/bench-erase
 
 bench-icons: setup  ## logos drawn over clean clips, found and erased, scored against the truth: QUICK=1 for a third of them (minutes)
-	$(VENV)/bin/python -m bench.icons $(if $(QUICK),--quick) --out build/bench-icons
+	$(VENV)/bin/python -m bench.icons $(if $(QUICK),--quick,--premium) --out build/bench-icons
 
 bench-second-look: setup  ## the second look's figures on clean, filled and spoilt frames, from which its gates come (minutes)
 	$(VENV)/bin/python -m bench.second_look $(if $(QUICK),--quick)
