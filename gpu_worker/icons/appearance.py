@@ -35,6 +35,8 @@ _MIN_TRANSPARENCY = 0.15
 #: One that dims what is behind it by less than this only lightens it: what it adds cannot be told from the picture.
 _MIN_OPACITY = 0.12
 _MIN_SEEN_THROUGH = 0.45
+#: Pieces in which it is looked for.
+_RECOGNISED_PIECES = 12
 #: Pixels from the outline of a mark inwards that it may cover in part.
 _EDGE_PIXELS = 2
 #: Shares are taken from pixels of like tone, in levels, that are this near, as a share of the piece's shorter side.
@@ -171,7 +173,7 @@ class _Evidence:
         The mean of many pictures is smooth, but for the mark: its pixels differ from what the surroundings let expect,
         or change less than those do.
         """
-        ground = _without_holes(_closed(edges))
+        ground = without_holes(closed(edges))
         ring = grown(ground, ring_pixels) & ~grown(ground, 1)
         if not ring.any():
             return ground
@@ -240,6 +242,7 @@ def _coverage(differs: _Plane, ink: _Mask) -> _Plane:
 
 def _recognised(deviations: NDArray[np.float32], body: _Mask, mask: _Mask) -> float:
     """Return the correlation of what moves inside with what the surroundings let expect."""
+    deviations = deviations[:: -(-len(deviations) // _RECOGNISED_PIECES)]
     expected = np.stack([filled_in(deviation, mask)[body] for deviation in deviations])
     seen = np.stack([deviation[body] for deviation in deviations])
     spread = float(np.sqrt((expected**2).sum() * (seen**2).sum()))
@@ -279,7 +282,8 @@ def _shift(luma: NDArray[np.float32], evidence: _Evidence, edges: _Mask) -> floa
     return float(np.sqrt((np.array(shifts) ** 2).mean(axis=0)).max())
 
 
-def _without_holes(mask: _Mask) -> _Mask:
+def without_holes(mask: _Mask) -> _Mask:
+    """Return a mask (h, w) with what it encloses."""
     count, labels, _, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
     outside = np.unique(np.concatenate((labels[0], labels[-1], labels[:, 0], labels[:, -1])))
     inner = np.setdiff1d(np.arange(1, count), outside)
@@ -292,7 +296,8 @@ def _without_specks(mask: _Mask) -> _Mask:
     return np.isin(labels, large[large > 0])
 
 
-def _closed(edges: _Mask) -> _Mask:
+def closed(edges: _Mask) -> _Mask:
+    """Return a mask (h, w) with its narrow gaps filled."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
     return cv2.morphologyEx(edges.astype(np.uint8), cv2.MORPH_CLOSE, kernel).astype(bool)
 

@@ -15,10 +15,12 @@ import numpy as np
 from domain.detection import IconPlace, IconTrack
 from domain.job import IconKind
 from domain.regions import Region
-from gpu_worker.icons.candidates import Candidate, Candidates
+from gpu_worker.icons.animated import LoopFollower
+from gpu_worker.icons.candidates import Candidates
 from gpu_worker.icons.following import Follower
 from gpu_worker.icons.kind import judged_kind
 from gpu_worker.icons.library import LibraryEntry
+from gpu_worker.icons.loops import Loops
 from gpu_worker.icons.overlay import marks_in
 from gpu_worker.icons.presence import runs
 from gpu_worker.icons.recognition import Recognition
@@ -69,6 +71,7 @@ class IconFinder:
         self._step = max(1, round(float(facts.frame_rate) / _SAMPLES_PER_SECOND))
         width, height = self._scale.small
         self._views = Views(height, width)
+        self._loops = Loops(facts.width, facts.height)
         self._candidates = Candidates()
         self._library = tuple(entry for entry in library if entry.kind in kinds)
         self._small_areas = tuple(_shrunk(area.rect, self._scale) for area in areas)
@@ -78,6 +81,7 @@ class IconFinder:
     def process_frame(self, frame: Frame, seconds: float) -> None:
         """Take the next frame, shown ``seconds`` after the first one."""
         self._clock.append(seconds)
+        self._loops.process_frame(frame)
         if frame.index % self._step:
             return
         gradients = small_gradients(frame, self._scale)
@@ -90,30 +94,43 @@ class IconFinder:
         for stretch in self._views.flush():
             self._candidates.add(marks_in(stretch, self._small_areas))
         candidates = self._candidates.chosen(self._recognition.flush())
-        if not candidates:
+        turning = [LoopFollower(loop, self._loops.scale) for loop in self._loops.flush()]
+        if not candidates and not turning:
             return ()
         followers = [
             Follower(candidate.template, tuple(candidate.rects), self._scale, self._step) for candidate in candidates
         ]
         for frame in self._again():
-            gradients = small_gradients(frame, self._scale)
+            if followers:
+                gradients = small_gradients(frame, self._scale)
             for follower in followers:
                 follower.process_frame(frame, gradients)
+            for loop_follower in turning:
+                loop_follower.process_frame(frame)
         tracks = [
             track
-            for candidate, follower in zip(candidates, followers, strict=True)
-            if (track := self._track(candidate, follower)) is not None
+            for loop_follower in turning
+            if (found := loop_follower.whereabouts(self._shorter_side)) is not None
+            and (track := self._track(found, found.agreement)) is not None
         ]
+        animated = tuple(tracks)
+        for candidate, follower in zip(candidates, followers, strict=True):
+            found = whereabouts(
+                follower, self._shorter_side, float(self._facts.frame_rate), self._library, candidate.entry
+            )
+            track = None if found is None else self._track(found, candidate.confidence)
+            # A part of a mark that turns may stay where it is.
+            if track is not None and not any(_is_part_of(track, other) for other in animated):
+                tracks.append(track)
         ordered = sorted(tracks, key=lambda track: track.places[0].start_frame)
         return tuple(track.model_copy(update={"index": index}) for index, track in enumerate(ordered))
 
-    def _track(self, candidate: Candidate, follower: Follower) -> IconTrack | None:
+    @property
+    def _shorter_side(self) -> int:
+        return min(self._facts.width, self._facts.height)
+
+    def _track(self, found: Whereabouts, confidence: float) -> IconTrack | None:
         facts = self._facts
-        found = whereabouts(
-            follower, min(facts.width, facts.height), float(facts.frame_rate), self._library, candidate.entry
-        )
-        if found is None:
-            return None
         turns = facts.rotation_degrees // 90
         kind, kind_confidence = (
             (found.entry.kind, 1.0)
@@ -132,7 +149,7 @@ class IconFinder:
             index=0,
             kind=kind,
             name=None if found.entry is None else found.entry.name,
-            confidence=min(1.0, (candidate.confidence + found.agreement) / 2),
+            confidence=min(1.0, (confidence + found.agreement) / 2),
             kind_confidence=kind_confidence,
             behaviour=found.behaviour,
             marks=found.marks,
@@ -160,3 +177,17 @@ def _shrunk(rect: Rect, scale: Scale) -> Rect:
     """Return where a rectangle of the video lies in small."""
     x0, y0, x1, y1 = (round(value / scale.factor) for value in (rect.x0, rect.y0, rect.x1, rect.y1))
     return Rect(x0, y0, x1, y1).meet(Rect(0, 0, *scale.small))
+
+
+def _is_part_of(track: IconTrack, whole: IconTrack) -> bool:
+    """Tell whether all places of a track lie for the most part in those of another one."""
+    rects = _rects_of(whole)
+    return all(any(rect.meet(other).area >= 0.5 * rect.area for other in rects) for rect in _rects_of(track))
+
+
+def _rects_of(track: IconTrack) -> list[Rect]:
+    return [
+        Rect(place.x, place.y, place.x + mark.width, place.y + mark.height)
+        for place in track.places
+        for mark in [track.marks[place.mark]]
+    ]

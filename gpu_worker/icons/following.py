@@ -88,12 +88,11 @@ class Follower:
         if len(self.spots) >= _MAX_PLACES:
             return
         _, gradients = self._recent[-1]
-        likeness = self.template.likeness_map(gradients)
-        y, x = np.unravel_index(int(np.argmax(likeness)), likeness.shape)
-        if likeness[y, x] < _NEW_PLACE_LIKENESS:
+        place = self.template.best_place(gradients, _NEW_PLACE_LIKENESS)
+        if place is None:
             return
         width, height = self.template.size
-        rect = Rect(int(x), int(y), int(x) + width, int(y) + height)
+        rect = Rect(place[0], place[1], place[0] + width, place[1] + height)
         least, most = _NEW_PLACE_GAINS
         gain = self.template.gain_in(gradients[(slice(None), *rect.slices)])
         is_known = any(

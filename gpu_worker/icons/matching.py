@@ -40,6 +40,8 @@ _SURE, _SURE_PER_ROOT = 0.56, 3.0
 _SURER_IF_SILHOUETTE = 0.05
 #: Squared length from which a direction is an edge's, and the mean of it below which there is nothing to compare.
 _EDGE, _EMPTY = 0.1, 0.05
+#: Longest side of the pictures from which marks are drawn in small.
+_DRAWN_SIDE = 192
 #: Room around a mark for its outline.
 _PADDING = 2
 #: Pixels across from which a mark can be told at all.
@@ -69,13 +71,7 @@ def directions_of(gradients: NDArray[np.float32]) -> Directions:
 @lru_cache(maxsize=2048)
 def drawn_directions(entry: LibraryEntry, width: int, height: int) -> Directions:
     """Return the directions (height, width, 2) of an entry's edges at a size: those within it, and its outline."""
-    premultiplied = entry.picture.astype(np.float32)
-    alpha = premultiplied[..., 3:] / 255
-    small = cv2.resize(
-        np.concatenate((premultiplied[..., :3] * alpha, 255 * alpha), axis=2),
-        (width, height),
-        interpolation=cv2.INTER_AREA,
-    )
+    small = cv2.resize(_premultiplied(entry), (width, height), interpolation=cv2.INTER_AREA)
     padded = cv2.copyMakeBorder(small, _PADDING, _PADDING, _PADDING, _PADDING, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
     luma = padded[..., :3] @ np.array([0.2126, 0.7152, 0.0722], np.float32)
     outline = gradients_of([np.asarray(padded[..., 3], dtype=np.float32)])
@@ -83,6 +79,18 @@ def drawn_directions(entry: LibraryEntry, width: int, height: int) -> Directions
     within = gradients_of([np.asarray(luma + np.float32(0.5) * (255 - padded[..., 3]), dtype=np.float32)])
     stronger = np.einsum("phw,phw->hw", outline, outline) > np.einsum("phw,phw->hw", within, within)
     return directions_of(np.where(stronger, outline, within))
+
+
+@lru_cache(maxsize=1024)
+def _premultiplied(entry: LibraryEntry) -> NDArray[np.float32]:
+    """Return an entry's colours times its alpha, and that (h, w, 4), 0-255; no larger than marks are looked for."""
+    picture = entry.picture.astype(np.float32)
+    alpha = picture[..., 3:] / 255
+    layers = np.concatenate((picture[..., :3] * alpha, 255 * alpha), axis=2)
+    high, wide = layers.shape[:2]
+    share = min(1.0, _DRAWN_SIDE / max(high, wide))
+    size = (max(1, round(share * wide)), max(1, round(share * high)))
+    return np.asarray(cv2.resize(layers, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
 
 
 def best_match(

@@ -34,6 +34,7 @@ class Pieces:
     """Takes pieces in the order of their frames and keeps an even choice of them."""
 
     kept: list[Piece] = field(default_factory=list)
+    most: int = _KEPT
     _stride: int = 1
     _offered: int = 0
 
@@ -41,7 +42,7 @@ class Pieces:
         """Offer the next piece."""
         if self._offered % self._stride == 0:
             self.kept.append(piece)
-            if len(self.kept) >= 2 * _KEPT:
+            if len(self.kept) >= 2 * self.most:
                 del self.kept[1::2]
                 self._stride *= 2
         self._offered += 1
@@ -87,7 +88,15 @@ def piece_rect(rect: Rect, scale: Scale) -> Rect:
 
 def cut_piece(frame: Frame, rect: Rect, scale: Scale) -> Piece:
     """Return the part of a frame around a rectangle of small pixels."""
-    rect = piece_rect(rect, scale)
+    return _cut(frame, piece_rect(rect, scale))
+
+
+def cut_around(frame: Frame, rect: Rect) -> Piece:
+    """Return the part of a frame around a rectangle of its own pixels."""
+    return _cut(frame, piece_rect(rect, Scale((frame.width, frame.height), (frame.width, frame.height))))
+
+
+def _cut(frame: Frame, rect: Rect) -> Piece:
     half = (slice(rect.y0 // 2, (rect.y1 + 1) // 2), slice(rect.x0 // 2, (rect.x1 + 1) // 2))
     shift = frame.bit_depth - 8
     planes = np.empty((3, rect.height, rect.width), np.uint8)

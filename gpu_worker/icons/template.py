@@ -10,6 +10,11 @@ from numpy.typing import NDArray
 
 #: Less energy than this under a mark, in squared levels per pixel, is nothing.
 _FLAT = 0.25
+#: Marks of so many pixels are first looked for at half the size; there a place must be like them by this share of what
+#: is asked for, and is then looked at closely, so many pixels around.
+_HALVED_FROM = 14
+_ROUGHLY = 0.75
+_CLOSELY = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +43,27 @@ class Template:
         """Return how much is seen in gradients (6, h, w) of its own size: 1 where it is as strong as here."""
         return float(np.einsum("phw,phw->", gradients, self.gradients)) / self._energy
 
+    def best_place(self, gradients: NDArray[np.float32], least: float) -> tuple[int, int] | None:
+        """Return the column and row at which gradients (6, H, W) are most alike; None where below ``least``.
+
+        The picture is looked through at half its size, and closely only around the best place there.
+        """
+        width, height = self.size
+        left, top, right, bottom = 0, 0, gradients.shape[2], gradients.shape[1]
+        if min(width, height) >= _HALVED_FROM:
+            half = Template(_halved(self.gradients[:2]), _halved(self.edges[None].astype(np.float32))[0] > 0)
+            roughly = half.likeness_map(_halved(gradients[:2]))
+            _, likeness, _, (x, y) = cv2.minMaxLoc(roughly)
+            if likeness < _ROUGHLY * least:
+                return None
+            left, top = max(0, 2 * x - _CLOSELY), max(0, 2 * y - _CLOSELY)
+            right, bottom = 2 * x + width + _CLOSELY, 2 * y + height + _CLOSELY
+        near = gradients[:2, top:bottom, left:right]
+        if near.shape[1] < height or near.shape[2] < width:
+            return None
+        _, likeness, _, (x, y) = cv2.minMaxLoc(self.likeness_map(near))
+        return (left + x, top + y) if likeness >= least else None
+
     def likeness_map(self, gradients: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return how alike every place of a picture's gradients (6, H, W) is, (H - h + 1, W - w + 1), by luma."""
         luma = np.ascontiguousarray(gradients[:2].transpose(1, 2, 0))
@@ -48,3 +74,9 @@ class Template:
         energy = float((mine * mine).sum())
         floor = _FLAT * float(self.edges.sum())
         return np.asarray(common / np.sqrt(max(energy, floor) * np.maximum(there, floor)), dtype=np.float32)
+
+
+def _halved(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return planes (n, h, w) at half their size."""
+    size = (max(1, planes.shape[2] // 2), max(1, planes.shape[1] // 2))
+    return np.stack([cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in planes])

@@ -64,10 +64,34 @@ def alpha_at(entry: LibraryEntry, width: int, height: int) -> np.ndarray:
     return cv2.resize(entry.picture[..., 3], (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
 
 
-def with_logo(frames: list[Frame], place_of, opacity: float = 1.0) -> tuple[list[Frame], np.ndarray]:
-    """Return frames with the logo where ``place_of(index)`` says (None for nowhere), and its opacity (40, 64)."""
-    picture = logo().astype(np.float32)
-    alpha = picture[..., 3] / 255 * opacity
+def turned(index: int, period: int) -> np.ndarray:
+    """Return the logo as it looks in a frame while it turns around its upright axis: (40, 64, 4) RGBA."""
+    whole = logo()
+    width = max(2, round(64 * abs(np.cos(2 * np.pi * index / period))))
+    narrow = np.asarray(Image.fromarray(whole).resize((width, 40), Image.Resampling.BOX))
+    left = (64 - width) // 2
+    return np.pad(narrow, ((0, 0), (left, 64 - width - left), (0, 0)))
+
+
+def with_logo(
+    frames: list[Frame], place_of, opacity: float = 1.0, picture_of=lambda _: logo()
+) -> tuple[list[Frame], np.ndarray]:
+    """Return frames with the logo where ``place_of(index)`` says (None for nowhere), and its opacity (40, 64).
+
+    ``picture_of(index)`` is what it looks like; the opacity is that of all its looks together.
+    """
+    drawn = []
+    together = np.zeros((40, 64), np.float32)
+    for frame in frames:
+        place = place_of(frame.index)
+        picture = picture_of(frame.index).astype(np.float32)
+        alpha = picture[..., 3] / 255 * opacity
+        together = np.maximum(together, alpha)
+        drawn.append(frame if place is None else _overlaid(frame, picture, alpha, place))
+    return drawn, together
+
+
+def _overlaid(frame: Frame, picture: np.ndarray, alpha: np.ndarray, place: tuple[int, int]) -> Frame:
     red, green, blue = (picture[..., channel] / 255 for channel in range(3))
     luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue
     colours = (
@@ -75,24 +99,17 @@ def with_logo(frames: list[Frame], place_of, opacity: float = 1.0) -> tuple[list
         128 + 224 * (blue - luma) / 1.8556,
         128 + 224 * (red - luma) / 1.5748,
     )
-    drawn = []
-    for frame in frames:
-        place = place_of(frame.index)
-        if place is None:
-            drawn.append(frame)
-            continue
-        x, y = place
-        planes = []
-        for plane, colour, step in zip((frame.y, frame.u, frame.v), colours, (1, 2, 2), strict=True):
-            size = (64 // step, 40 // step)
-            over = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
-            tint = cv2.resize(alpha * colour, size, interpolation=cv2.INTER_AREA)
-            changed = plane.astype(np.float32)
-            part = changed[y // step : y // step + size[1], x // step : x // step + size[0]]
-            part[...] = (1 - over) * part + tint
-            planes.append(np.clip(changed + 0.5, 0, 255).astype(np.uint8))
-        drawn.append(replace(frame, y=planes[0], u=planes[1], v=planes[2]))
-    return drawn, alpha
+    x, y = place
+    planes = []
+    for plane, colour, step in zip((frame.y, frame.u, frame.v), colours, (1, 2, 2), strict=True):
+        size = (64 // step, 40 // step)
+        over = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
+        tint = cv2.resize(alpha * colour, size, interpolation=cv2.INTER_AREA)
+        changed = plane.astype(np.float32)
+        part = changed[y // step : y // step + size[1], x // step : x // step + size[0]]
+        part[...] = (1 - over) * part + tint
+        planes.append(np.clip(changed + 0.5, 0, 255).astype(np.uint8))
+    return replace(frame, y=planes[0], u=planes[1], v=planes[2])
 
 
 def mask_in_frame(alpha: np.ndarray, place: tuple[int, int]) -> np.ndarray:

@@ -14,7 +14,7 @@ from gpu_worker.icons.library import library_entry
 from gpu_worker.video.masks import decode_mark_mask, decode_matte
 from gpu_worker.video.rect import Rect
 from tests.unit.captions.drawn import HEIGHT, RATE, WIDTH, moving
-from tests.unit.icons.drawn import CORNERS, FACTS, logo, mask_in_frame, png_of, with_logo
+from tests.unit.icons.drawn import CORNERS, FACTS, logo, mask_in_frame, png_of, turned, with_logo
 
 FRAMES = 75
 
@@ -93,6 +93,30 @@ def test_a_logo_that_comes_and_goes_is_there_for_as_long_as_it_is_seen():
     (track,) = find(frames)
     assert track.behaviour is IconBehaviour.BLINKING
     assert spans(track) == [(40, 80), (120, 150)]
+
+
+def test_a_logo_that_turns_is_animated_and_all_that_it_ever_covers_goes():
+    frames, alpha = with_logo(moving(144, 4.0), lambda _: CORNERS[1], picture_of=lambda index: turned(index, 24))
+    (track,) = find(frames)
+    assert track.behaviour is IconBehaviour.ANIMATED
+    assert spans(track) == [(0, 144)]
+    mask, true = mask_of(track, track.places[0]), mask_in_frame(alpha, CORNERS[1])
+    near = cv2.dilate(true.astype(np.uint8), np.ones((17, 17), np.uint8)).astype(bool)
+    assert (mask & true).sum() / true.sum() > 0.95
+    assert (mask & near).sum() / mask.sum() > 0.95
+
+
+def test_a_logo_that_turns_for_a_while_is_there_for_that_long():
+    frames, _ = with_logo(
+        moving(168, 4.0),
+        lambda index: CORNERS[1] if index >= 24 else None,
+        picture_of=lambda index: turned(index, 24),
+    )
+    (track,) = find(frames)
+    ((start, end),) = spans(track)
+    # To half a round: on edge it does not show.
+    assert 24 - 12 <= start <= 24 + 3
+    assert end == 168
 
 
 def test_a_picture_without_icons_has_none(panned):

@@ -1,5 +1,6 @@
 """A mark is looked for inside the picture, wherever a part of it was found."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -22,3 +23,16 @@ def test_a_find_across_the_pictures_edge_is_moved_into_it(corner):
     (spot,) = follower.spots[:1]
     assert spot.rect.meet(Rect(0, 0, 320, 180)) == spot.rect
     assert (spot.rect.width, spot.rect.height) == (40, 20)
+
+
+@pytest.mark.parametrize("place", [(3, 2), (141, 77), (278, 158)])
+def test_the_best_place_is_found_at_half_the_size_first(place):
+    chance = np.random.default_rng(2)
+    mark = cv2.GaussianBlur(chance.normal(0, 60, (20, 40, PLANES)).astype(np.float32), (0, 0), 2).transpose(2, 0, 1)
+    template = Template.of(mark, np.ones((20, 40), dtype=bool))
+    picture = chance.normal(0, 3, (PLANES, 180, 320)).astype(np.float32)
+    x, y = place
+    picture[:, y : y + 20, x : x + 40] += mark
+    assert template.best_place(picture, 0.72) == place
+    picture[:, y : y + 20, x : x + 40] = 0
+    assert template.best_place(picture, 0.72) is None
