@@ -30,6 +30,8 @@ _NEARNESS = 0.88
 _MADE_UP = 0.3
 #: In a hole no deeper than this, in pixels, there is nothing to continue.
 _SHALLOW = 4.0
+#: In a hole deeper than this a network sees too little of the rim from the middle.
+_VERY_DEEP = 24.0
 #: How far around a hole it is tried whether continuing tells what is there, in pixels.
 _TRIAL_WIDTH = 9
 #: Shares of the ways to fill a hole are told to so fine a part.
@@ -57,8 +59,12 @@ def continued(here: Surroundings, hole: Mask, paint: Callable[[Filled], Filled] 
         hole: (h, w), in luma; in chroma, all that is covered.
         paint: another way to fill holes, which is tried as well.
     """
-    is_deep = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3).max() > _SHALLOW
-    ways = ([_extrapolate] if is_deep else []) + ([_with(paint)] if paint is not None else [])
+    depth = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3).max()
+    continuing = [_extrapolate] if depth > _SHALLOW else []
+    painting = [] if paint is None else [_with(paint)]
+    if painting and depth > _VERY_DEEP:
+        painting.append(_at_half_the_side(painting[0]))
+    ways = continuing + painting
     shares = _shares(here, hole, ways)
     if not any(shares):
         return Continued(here, painted=False)
@@ -70,7 +76,7 @@ def continued(here: Surroundings, hole: Mask, paint: Callable[[Filled], Filled] 
     planes = _in_levels(
         here, [np.where(hole, new, old) for new, old, hole in zip(mixed, here.planes, holes, strict=True)]
     )
-    return Continued(planes, painted=paint is not None and shares[-1] > 0)
+    return Continued(planes, painted=any(shares[len(continuing) :]))
 
 
 def _in_levels(here: Surroundings, planes: Sequence[FloatPlane]) -> Surroundings:
@@ -106,6 +112,31 @@ def _with(paint: Callable[[Filled], Filled]) -> _Way:
         return [plane.astype(np.float32) for plane in paint(filled).surroundings.planes]
 
     return way
+
+
+def _at_half_the_side(way: _Way) -> _Way:
+    """Return a way that sees a smaller picture: there, the middle of a large hole is near its rim."""
+
+    def coarsely(here: Surroundings, holes: _Holes) -> list[FloatPlane]:
+        smooth = _smooth(here, holes)
+        height, width = (side // 4 * 2 for side in here.y.shape)
+        sizes = ((width, height), (width // 2, height // 2), (width // 2, height // 2))
+        small = [
+            np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
+            for plane, size in zip(smooth, sizes, strict=True)
+        ]
+        y, u, v = (
+            cv2.resize(hole.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
+            for hole, size in zip(holes, sizes, strict=True)
+        )
+        painted = way(_in_levels(replace(here, occlusion=Occlusion(y)), small), (y, u, v))
+        # What is sharp around the hole stays: only what was changed in it is made larger again.
+        return [
+            plane + np.asarray(cv2.resize(new - old, plane.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+            for plane, new, old in zip(smooth, painted, small, strict=True)
+        ]
+
+    return coarsely
 
 
 def _shares(here: Surroundings, hole: Mask, ways: Sequence[_Way]) -> tuple[float, ...]:

@@ -101,3 +101,27 @@ def test_a_narrow_hole_is_the_network_s_alone():
     picture = np.random.default_rng(2).integers(0, 255, SHAPE).astype(np.uint8)
     result = continued(smoothly(picture, narrow), narrow, painter(lambda _: picture))
     assert np.array_equal(result.surroundings.y, picture)
+
+
+def test_a_very_deep_hole_is_painted_at_half_the_side_as_well():
+    shape = (160, 200)
+    hole = np.zeros(shape, dtype=bool)
+    hole[40:120, 50:150] = True
+    picture = np.broadcast_to(np.linspace(40, 220, shape[1]), shape).astype(np.uint8).copy()
+    cv2.circle(picture, (100, 80), 70, 20, 12, cv2.LINE_AA)
+    small = cv2.resize(picture, (100, 80), interpolation=cv2.INTER_AREA)
+    seen = []
+
+    def knows_the_small_one(luma):
+        seen.append(luma.shape)
+        return small if luma.shape == small.shape else luma
+
+    filled = fill_smoothly(picture.astype(np.float32), hole).astype(np.uint8)
+    grey = np.full((80, 100), 128, np.uint8)
+    before = Surroundings(filled, grey, grey, 8, Occlusion(hole))
+    result = continued(before, hole, painter(knows_the_small_one))
+    assert {shape, small.shape} == set(seen)
+    assert result.painted
+    off = [np.square(picture[hole].astype(float) - plane[hole]).mean() for plane in (result.surroundings.y, filled)]
+    assert off[0] < off[1] / 3
+    assert np.array_equal(result.surroundings.y[~hole], picture[~hole])
