@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--icon-kinds", default="", help="which icons to remove: tv, internet, or tv,internet")
     run.add_argument("--quality", default="", help="of an erase: normal or premium")
     run.add_argument("--upscale", default="", help="factor: 2")
-    run.add_argument("--upscale-quality", default="", help="auto, fast or normal")
+    run.add_argument("--upscale-quality", default="", help="auto, fast, normal or premium")
     run.add_argument("--bitrate-mbps", default="", help="video bitrate of an upscaled output, 1 to 100")
     run.add_argument("--out", default="", help="folder for the result (default: out)")
     run.add_argument("--data", type=Path, help="folder for logs and objects")

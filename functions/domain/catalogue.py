@@ -56,6 +56,7 @@ class Catalogue(Strict):
 _DOUBLERS = {
     UpscaleQuality.FAST: "A network of our own that keeps up on a CPU",
     UpscaleQuality.NORMAL: "A larger one",
+    UpscaleQuality.PREMIUM: "The largest, for a GPU or for who can wait",
 }
 
 

@@ -27,6 +27,7 @@ class EstimateRates(Strict):
     erase_premium: _Rate
     upscale: _Rate
     upscale_normal: _Rate
+    upscale_premium: _Rate
     price_per_hour: Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 
@@ -97,4 +98,5 @@ def estimate(request: EstimateRequest, rates: EstimateRates) -> Estimate:
 
 def _upscale_rate(settings: UpscaleSettings, rates: EstimateRates) -> float:
     """Return the rate of a quality; of a network of the operator's own it is not known, so the first one stands in."""
-    return rates.upscale_normal if settings.quality is UpscaleQuality.NORMAL else rates.upscale
+    of_quality = {UpscaleQuality.NORMAL: rates.upscale_normal, UpscaleQuality.PREMIUM: rates.upscale_premium}
+    return of_quality.get(settings.quality, rates.upscale)

@@ -14,7 +14,7 @@ The keys, as S3 holds them (``aws s3 cp clip.mp4 s3://BUCKET/inbox/OWNER/ --meta
 ``icon-keep``             where icons stay, written as ``region`` is
 ``icon-everything``       ``true``: all of each icon region goes, without looking for icons
 ``upscale``               ``2``
-``upscale-quality``       ``auto`` (default), ``fast`` or ``normal``
+``upscale-quality``       ``auto`` (default), ``fast``, ``normal`` or ``premium``
 ``upscale-model``         name of a network that the operator has registered, in the quality's place
 ``bitrate-mbps``          1-100, default 10
 ``template``              ID of a template for the erase

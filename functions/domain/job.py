@@ -179,6 +179,7 @@ class UpscaleQuality(StrEnum):
     AUTO = "auto"
     FAST = "fast"
     NORMAL = "normal"
+    PREMIUM = "premium"
 
 
 class UpscaleSettings(Strict):

@@ -13,7 +13,9 @@ from domain.job import Quality, UpscaleQuality
 from domain.usage import Function
 from gpu_worker.inference.model_store import list_models
 
-RATES = EstimateRates(erase=20, erase_premium=5, upscale=10, upscale_normal=4, price_per_hour=3.6, currency="EUR")
+RATES = EstimateRates(
+    erase=20, erase_premium=5, upscale=10, upscale_normal=4, upscale_premium=2, price_per_hour=3.6, currency="EUR"
+)
 HD = {"duration_seconds": 100, "width": 1000, "height": 1000, "frame_rate": 10}  # 1000 megapixels
 
 
@@ -28,8 +30,8 @@ def test_models_tell_what_they_take(deployment, call, recorded):
     assert {model["quality"] for model in models if model["function"] == "erase"} == set(Quality)
     assert {model["rpc_model_id"] for model in models} == {"", "algo-video-detext-new", None}
     doublers = [model for model in models if model["function"] == "upscale"]
-    assert [model["quality"] for model in doublers] == ["fast", "normal", None]
-    assert [model["model"] for model in doublers] == [None, None, "anime-2x"]
+    assert [model["quality"] for model in doublers] == ["fast", "normal", "premium", None]
+    assert [model["model"] for model in doublers] == [None, None, None, "anime-2x"]
     for double in doublers:
         assert "mkv" in double["containers"]
         assert double["picture"] == {"min_side": 360, "max_long_side": 1920, "max_short_side": 1080}

@@ -17,7 +17,8 @@ from adapters.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 RATES = (
-    '{"erase": 18, "erase_premium": 8, "upscale": 2.5, "upscale_normal": 0.8, "price_per_hour": 1.0, "currency": "USD"}'
+    '{"erase": 18, "erase_premium": 8, "upscale": 2.5, "upscale_normal": 0.8, "upscale_premium": 0.27,'
+    ' "price_per_hour": 1.0, "currency": "USD"}'
 )
 DATA_TYPES = {"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::Logs::LogGroup"}
 

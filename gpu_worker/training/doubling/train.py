@@ -42,7 +42,7 @@ class Tier:
     seed: int = 1
 
 
-_PREMIUM = Tier(Architecture(1, 64, 20), steps=12_000, rate=8e-4, degraded_steps=3_000, degraded_rate=3e-4)
+_PREMIUM = Tier(Architecture(1, 64, 20), steps=12_000, rate=8e-4, degraded_steps=2_000, degraded_rate=3e-4)
 
 #: The first three are what two CPU cores learn in 15, 30 and 60 minutes; the last is premium where there is a GPU.
 TIERS = {

@@ -61,7 +61,7 @@ class Tier:
 
 #: What two CPU cores learn in half an hour, and what takes a GPU.
 TIERS = {
-    "small": Tier((32, 64, 96, 128), steps=14_000, rate=1e-3),
+    "small": Tier((32, 64, 96, 128), steps=12_000, rate=1e-3),
     "large": Tier((64, 96, 160, 256), steps=100_000, rate=6e-4, scenes=8000, batch=32),
 }
 

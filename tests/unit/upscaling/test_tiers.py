@@ -23,8 +23,8 @@ _SET5 = Path(__file__).parents[4] / "shared" / "data" / "sr" / "Set5_HR"
 def test_the_facts_of_the_catalogue_are_those_of_the_network(card):
     measured = check_network(open_session(card.name))
     assert measured.size_multiple == card.facts["size_multiple"]
-    # Ten layers on blocks of two pixels; what the outermost add is too little to be seen.
-    assert measured.reach <= card.facts["reach"] <= measured.reach + 6
+    # A pixel a layer by construction; in a deep network what the outer half adds is too little to be seen.
+    assert measured.reach <= card.facts["reach"] <= 2 * measured.reach
 
 
 def test_every_tier_can_be_asked_for():
