@@ -26,6 +26,9 @@ _MIN_SPECK = 8
 _MIN_INK_LEVELS = 3.0
 _MIN_INK_SHARE = 0.12
 _CALM_SHARE = 0.55
+#: What lies in a mark's bay is of it where it differs from the mark by no more than this share of what it differs from
+#: the surroundings by.
+_MAX_UNLIKE = 0.3
 #: A ring in which less than this changes, in levels, tells nothing by change.
 _LIVELY_LEVELS = 3.0
 #: Pieces that a comparison of what moves inside and outside needs.
@@ -174,19 +177,32 @@ class _Evidence:
         or change less than those do.
         """
         ground = without_holes(closed(edges))
-        ring = grown(ground, ring_pixels) & ~grown(ground, 1)
-        if not ring.any():
-            return ground
-        beyond = grown(ground, 1)
-        clean = np.stack([filled_in(plane, beyond) for plane in self.mean])
-        differs = np.abs(self.mean - clean).max(axis=0)
-        smooth = np.stack([cv2.GaussianBlur(plane, (0, 0), 3) for plane in self.mean])
-        chance = float(np.percentile(np.abs(self.mean - smooth).max(axis=0)[ring], 75))
-        least = max(_MIN_INK_LEVELS, 2 * chance, _MIN_INK_SHARE * float(np.percentile(differs[edges], 90)))
-        usual = filled_in(self.deviation, beyond)
+        differs, least = self._unexpected(ground, edges, ring_pixels)
+        usual = filled_in(self.deviation, grown(ground, 1))
         calm = (usual >= _LIVELY_LEVELS) & (cv2.GaussianBlur(self.deviation, (0, 0), 1) <= _CALM_SHARE * usual)
         ink = ground & ((differs >= least) | calm)
-        return ink if ink.any() else ground
+        if not ink.any() or np.isinf(least):
+            return ground
+        # Where an outline meets a line of the scene it is not among the edges, and leaves a bay that the mark fills.
+        hulls = _hulls(ground)
+        differs, least = self._unexpected(hulls, edges, ring_pixels)
+        own = np.stack([filled_in(plane, ~ink) for plane in self.mean])
+        alike = np.abs(self.mean - own).max(axis=0) <= _MAX_UNLIKE * differs
+        return _reached_from(ink, ink | (hulls & (differs >= least) & alike))
+
+    def _unexpected(self, covered: _Mask, edges: _Mask, ring_pixels: int) -> tuple[_Plane, float]:
+        """Return by how much each pixel differs from what is around ``covered``, and by how much more than by chance.
+
+        Both in levels; the second is infinite where nothing is around.
+        """
+        ring = grown(covered, ring_pixels) & ~grown(covered, 1)
+        beyond = grown(covered, 1)
+        differs = np.abs(self.mean - np.stack([filled_in(plane, beyond) for plane in self.mean])).max(axis=0)
+        if not ring.any():
+            return differs, float("inf")
+        smooth = np.stack([cv2.GaussianBlur(plane, (0, 0), 3) for plane in self.mean])
+        chance = float(np.percentile(np.abs(self.mean - smooth).max(axis=0)[ring], 75))
+        return differs, max(_MIN_INK_LEVELS, 2 * chance, _MIN_INK_SHARE * float(np.percentile(differs[edges], 90)))
 
 
 def _seen_through(
@@ -288,6 +304,22 @@ def without_holes(mask: _Mask) -> _Mask:
     outside = np.unique(np.concatenate((labels[0], labels[-1], labels[:, 0], labels[:, -1])))
     inner = np.setdiff1d(np.arange(1, count), outside)
     return mask | np.isin(labels, inner)
+
+
+def _hulls(mask: _Mask) -> _Mask:
+    """Return the convex hull of each connected part of a mask (h, w)."""
+    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    hulls = np.zeros(mask.shape, np.uint8)
+    for outline in outlines:
+        cv2.fillConvexPoly(hulls, cv2.convexHull(outline), 1)
+    return hulls.astype(bool)
+
+
+def _reached_from(seeds: _Mask, mask: _Mask) -> _Mask:
+    """Return the connected parts of a mask (h, w) that hold a seed."""
+    _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
+    reached = np.unique(labels[seeds])
+    return np.isin(labels, reached[reached > 0])
 
 
 def _without_specks(mask: _Mask) -> _Mask:

@@ -71,6 +71,21 @@ def test_what_stays_beside_a_logo_and_leads_away_from_it_is_not_its_own():
     assert seen.ink[14:54, 20:84][alpha > 0.5].mean() > 0.97
 
 
+def test_a_mark_whose_outline_goes_on_in_a_line_of_the_scene_is_covered_up_to_it():
+    rows, columns = slice(24, 54), slice(24, 80)
+    pieces = pieces_of(moving(FRAMES, 5.0))
+    for piece in pieces:
+        piece.planes[0, 20:24] = 20  # a bar that stands still, on top of the mark
+        piece.planes[:, rows, columns] = np.array([230, 90, 160]).reshape(3, 1, 1)
+    outline = np.zeros((80, 120), dtype=bool)
+    outline[rows, columns] = True
+    outline[:27, :76] = outline[:50, 28:76] = False  # found without its top
+    seen = measure(pieces, outline, HEIGHT)
+    assert seen is not None
+    assert seen.ink[rows, columns].mean() > 0.97
+    assert seen.ink[:18].mean() < 0.02
+
+
 @pytest.mark.parametrize("opacity", [0.3, 0.6])
 def test_opacity_is_that_of_each_pixel(opacity):
     frames, alpha = with_logo(moving(2 * FRAMES, 5.0), lambda _: CORNERS[0], opacity)
