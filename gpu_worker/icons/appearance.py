@@ -85,7 +85,7 @@ def measure(pieces: Sequence[Piece], near: _Mask, shorter_side: int) -> Appearan
     edges = evidence.edges(near, 2 * halo)
     if not edges.any() or evidence.is_line(edges):
         return None
-    ink = evidence.ink(edges, 3 * halo)
+    ink = evidence.ink(edges, halo)
     mask = grown(ink, halo)
     ring = grown(mask, 2 * halo) & ~mask
     proof = edges & near if (edges & near).any() else edges
@@ -170,22 +170,22 @@ class _Evidence:
         smaller, larger = np.linalg.eigvalsh(tensor)
         return bool(smaller < _LINE_SHARE * larger)
 
-    def ink(self, edges: _Mask, ring_pixels: int) -> _Mask:
+    def ink(self, edges: _Mask, halo: int) -> _Mask:
         """Return the mark's pixels among its edges and what lies between them.
 
         The mean of many pictures is smooth, but for the mark: its pixels differ from what the surroundings let expect,
         or change less than those do.
         """
         ground = without_holes(closed(edges))
-        differs, least = self._unexpected(ground, edges, ring_pixels)
+        differs, least = self._unexpected(ground, edges, 3 * halo)
         usual = filled_in(self.deviation, grown(ground, 1))
         calm = (usual >= _LIVELY_LEVELS) & (cv2.GaussianBlur(self.deviation, (0, 0), 1) <= _CALM_SHARE * usual)
         ink = ground & ((differs >= least) | calm)
         if not ink.any() or np.isinf(least):
             return ground
-        # Where an outline meets a line of the scene it is not among the edges, and leaves a bay that the mark fills.
-        hulls = _hulls(ground)
-        differs, least = self._unexpected(hulls, edges, ring_pixels)
+        # Where an outline meets a line of the scene it is not among the edges: the mark may go on in a bay, or beyond.
+        hulls = grown(_hulls(ground), halo)
+        differs, least = self._unexpected(hulls, edges, 3 * halo)
         own = np.stack([filled_in(plane, ~ink) for plane in self.mean])
         alike = np.abs(self.mean - own).max(axis=0) <= _MAX_UNLIKE * differs
         return _reached_from(ink, ink | (hulls & (differs >= least) & alike))
