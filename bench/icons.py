@@ -167,7 +167,8 @@ def _finding_row(result: IconResult) -> list[str]:
         *(f"{value:.2f}" for value in (finding.overlap, finding.mask.recall, finding.mask.precision)),
         "-" if finding.frame_error is None else str(finding.frame_error),
         f"{speed.transcode:.0f}",
-        *(f"{fps:.0f} ({fps / speed.transcode:.2f}x)" for fps in (speed.job, speed.erase)),
+        f"{speed.job:.0f} ({speed.job / speed.transcode:.2f}x)",
+        f"{speed.erase:.0f} ({speed.erase / speed.transcode:.2f}x)" if finding.is_found else "-",
     ]
 
 
