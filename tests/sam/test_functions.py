@@ -116,8 +116,9 @@ STEPS: list[tuple[str, Any]] = [
     ("record_result", "MissingOutputError"),
     ("reconcile_jobs", {"ended": []}),
     ("record_failure", {"Error": "UnreadableVideo"}),
-    ("record_failure_batch", {"Error": "InternalError"}),
-    ("record_failure_execution", {"Error": "TimedOut"}),
+    # All of one job: its first failure stands.
+    ("record_failure_batch", {"Error": "UnreadableVideo"}),
+    ("record_failure_execution", {"Error": "UnreadableVideo"}),
     ("cancel_job", (409, "JobNotCancellable")),
     ("on_upload", {"status": "FAILED"}),  # its object is in another bucket
 ]
