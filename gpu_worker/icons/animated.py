@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.detection import IconBehaviour, IconPlace, Mark
-from gpu_worker.icons.appearance import closed, filled_in, grown, without_holes
+from gpu_worker.icons.appearance import closed, filled_in, grown, without_holes, without_specks
 from gpu_worker.icons.loops import Loop, course_of
 from gpu_worker.icons.pieces import Pieces, cut_around
 from gpu_worker.icons.presence import runs
@@ -113,9 +113,8 @@ class LoopFollower:
             return None
         halo = codec_halo(shorter_side)
         ink = calm & grown(place, halo)
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(closed(ink).astype(np.uint8))
-        large = [label for label in range(1, count) if stats[label, cv2.CC_STAT_AREA] >= _SPECK_SHARE * place.sum()]
-        return grown(without_holes(np.isin(labels, large)), halo) if large else None
+        ink = without_specks(closed(ink), _SPECK_SHARE * place.sum())
+        return grown(without_holes(ink), halo) if ink.any() else None
 
 
 def _levelled(power: NDArray[np.float32]) -> NDArray[np.float32]:

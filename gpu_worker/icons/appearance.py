@@ -144,7 +144,7 @@ class _Evidence:
         # Where what is around hardly moves it agrees as well: the mark does so by more.
         around = max(0.0, self.agreement_of(~grown(near, 2 * reach)))
         needed = _EDGE_AGREEMENT + 0.5 * around * (1 - _EDGE_AGREEMENT)
-        staying = _without_specks((self.agreement >= needed) & (strength >= _EDGE_ENERGY))
+        staying = without_specks((self.agreement >= needed) & (strength >= _EDGE_ENERGY))
         edges = staying & grown(near, reach // 2)
         surely = self.agreement >= max(needed, _PART_AGREEMENT * self.agreement_of(edges))
         count, labels, stats, _ = cv2.connectedComponentsWithStats((staying & surely & ~edges).astype(np.uint8))
@@ -195,8 +195,8 @@ class _Evidence:
 
         Both in levels; the second is infinite where nothing is around.
         """
-        ring = grown(covered, ring_pixels) & ~grown(covered, 1)
         beyond = grown(covered, 1)
+        ring = grown(covered, ring_pixels) & ~beyond
         differs = np.abs(self.mean - np.stack([filled_in(plane, beyond) for plane in self.mean])).max(axis=0)
         if not ring.any():
             return differs, float("inf")
@@ -322,9 +322,10 @@ def _reached_from(seeds: _Mask, mask: _Mask) -> _Mask:
     return np.isin(labels, reached[reached > 0])
 
 
-def _without_specks(mask: _Mask) -> _Mask:
+def without_specks(mask: _Mask, least: float = _MIN_SPECK) -> _Mask:
+    """Return the connected parts of a mask (h, w) that have at least so many pixels."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    large = np.flatnonzero(stats[:count, cv2.CC_STAT_AREA] >= _MIN_SPECK)
+    large = np.flatnonzero(stats[:count, cv2.CC_STAT_AREA] >= least)
     return np.isin(labels, large[large > 0])
 
 
