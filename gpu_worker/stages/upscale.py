@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from functools import partial
 
@@ -45,12 +45,10 @@ def upscale_segment(job: StageJob, index: int) -> None:
     total = segment.end_frame - segment.start_frame
     progress = Progress(job, Stage.UPSCALE, index, total)
     target = RateTarget(job.order.upscale.bitrate_mbps, _preset(upscaler.name, job.device))
-    frames = _clean_frames(job, segment, FrameReader(path, facts), facts)
-    tasks = _tasks(run_ahead(frames, _DECODED_AHEAD), upscaler)
     piece, count = encode_piece(
         job,
         segment,
-        counted(run_abreast(tasks, pictures_abreast(job.device)), progress),
+        counted(doubled_pictures(job, segment, FrameReader(path, facts), upscaler), progress),
         (picture_format(facts, detection, upscaler.scale), target),
         _PIECE_NAME,
     )
@@ -67,6 +65,12 @@ def upscale_segment(job: StageJob, index: int) -> None:
         )
     )
     progress.finish(count)
+
+
+def doubled_pictures(job: StageJob, segment: Segment, reader: FrameReader, upscaler: Upscaler) -> Iterable[Picture]:
+    """Return the pictures of one segment as they go to the encoder: erased, where that was asked for, and doubled."""
+    frames = _clean_frames(job, segment, reader)
+    return run_abreast(_tasks(run_ahead(frames, _DECODED_AHEAD), upscaler), pictures_abreast(job.device))
 
 
 def _warnings(facts: VideoFacts) -> tuple[str, ...]:
@@ -94,7 +98,8 @@ def _preset(upscaler_name: str, device: Device) -> Preset:
     return "superfast" if device.is_gpu else _PRESETS.get(upscaler_name, "veryfast")
 
 
-def _clean_frames(job: StageJob, segment: Segment, reader: FrameReader, facts: VideoFacts) -> Iterator[Frame]:
+def _clean_frames(job: StageJob, segment: Segment, reader: FrameReader) -> Iterator[Frame]:
+    facts = reader.facts
     frames: Iterator[Frame] = reader.segment(segment)
     if job.order.erase is not None:
         keys = job.workspace.keys
