@@ -55,7 +55,7 @@ def _detected(job: StageJob, facts: VideoFacts, reader: FrameReader, progress: P
     settings = None if job.order.erase is None else job.order.erase.captions
     icons = None if job.order.erase is None else job.order.erase.icons
     finder = None if settings is None or settings.erase_everything else _finder(job, facts, settings)
-    icon_finder = None if icons is None or icons.erase_everything else _icon_finder(job, facts, icons, reader)
+    icon_finder = None if icons is None or icons.erase_everything else _icon_finder(job, icons, reader, progress)
     clock, pts = array("d"), array("q")
     shots = ShotFinder(facts.width, facts.height)
     for frame in run_ahead(reader.frames(), _DECODED_AHEAD):
@@ -108,10 +108,14 @@ def _finder(job: StageJob, facts: VideoFacts, settings: CaptionErasure) -> Finde
     return job.open_finder(facts, settings.model_copy(update={"regions": regions, "keep": keep}), job.device)
 
 
-def _icon_finder(job: StageJob, facts: VideoFacts, settings: IconErasure, reader: FrameReader) -> IconsFinder:
+def _icon_finder(job: StageJob, settings: IconErasure, reader: FrameReader, progress: Progress) -> IconsFinder:
+    facts = reader.facts
+
     def again() -> Iterator[Frame]:
         # A reader of its own: what had to be mended is counted once.
-        return run_ahead(FrameReader(reader.path, facts).frames(), _DECODED_AHEAD)
+        for frame in run_ahead(FrameReader(reader.path, facts).frames(), _DECODED_AHEAD):
+            progress.go_on()
+            yield frame
 
     own = tuple(
         library_entry(icon.name, icon.kind, job.workspace.source(icon.picture).read_bytes())
