@@ -24,10 +24,10 @@ from bench.scoring import found_masks
 from bench.worker import erase_patches
 from domain.detection import Box, CaptionEvent, Detection
 from domain.job import EraseSettings
+from domain.renewals import LEND_FRAMES
 from gpu_worker.captions.detector import TextDetector
 from gpu_worker.captions.finder import DETECTION_MODEL
 from gpu_worker.fill.eraser import erase
-from gpu_worker.fill.lane import LEND_FRAMES
 from gpu_worker.fill.overlays import overlays_of
 from gpu_worker.fill.second_look import Shown, Verdict
 from gpu_worker.inference.session import open_session

@@ -1,4 +1,4 @@
-"""PlanSegments, a step of the state machine: cuts the video at shot boundaries."""
+"""PlanSegments, a step of the state machine: cuts the video into pieces that need nothing of each other."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -39,6 +39,7 @@ from domain.regions import MAX_REGIONS, Region, TimeRange
 from domain.storage_keys import JobKeys
 from domain.work_order import LibraryIcon, ResultManifest, WorkOrder
 from gpu_worker.fill.learned import open_learned_fill
+from gpu_worker.heartbeat import Heartbeat
 from gpu_worker.inference.model_store import ModelError, list_models, locate, verified_path
 from gpu_worker.inference.session import Device, available_devices, open_session
 from gpu_worker.progress_bar import ProgressBar
@@ -52,6 +53,8 @@ from gpu_worker.video.encoders import nvenc_works
 from gpu_worker.video.source import probe_video
 from gpu_worker.workspace import LocalWorkspace, S3Workspace, Workspace, copy_atomically
 
+#: A chunk of the largest pictures takes minutes on a CPU, the worst of all cases half an hour.
+_HEARTBEAT_SECONDS = 3600
 EXIT_DONE = 0
 EXIT_CRASH = 1
 EXIT_BAD_INPUT = 2
@@ -101,6 +104,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--work-order", required=True, metavar="URI", help="s3://BUCKET/jobs/ID/work_order.json")
     run.add_argument("--stage", required=True, choices=[stage.value for stage in WORKER_STAGES])
     run.add_argument("--segment", type=int, default=0, metavar="N")
+    run.add_argument(
+        "--heartbeat-seconds",
+        type=int,
+        default=os.environ.get("SMART_ERASE_HEARTBEAT_SECONDS", _HEARTBEAT_SECONDS),
+        metavar="N",
+        help="after so long without progress the stage is ended",
+    )
     _add_device(run)
     run.set_defaults(command=_run)
 
@@ -235,14 +245,22 @@ def _run(options: argparse.Namespace) -> int:
         raise InvalidRequestError(f"{options.work_order} is not s3://BUCKET/jobs/ID/work_order.json")
     with tempfile.TemporaryDirectory(prefix="smart-erase-") as scratch:
         workspace = S3Workspace(match["bucket"], JobKeys(match["job_id"]), Path(scratch))
-        return run_in_workspace(workspace, Stage(options.stage), options.segment, Device(options.device))
+        with Heartbeat(options.heartbeat_seconds) as heartbeat:
+            work = Stage(options.stage), options.segment
+            return run_in_workspace(workspace, *work, Device(options.device), heartbeat.beat)
 
 
-def run_in_workspace(workspace: Workspace, stage: Stage, segment: int, device: Device) -> int:
-    """Run one stage of the job in ``workspace``; a bad input is left there as the job's error."""
+def run_in_workspace(
+    workspace: Workspace, stage: Stage, segment: int, device: Device, beat: Callable[[], None] = lambda: None
+) -> int:
+    """Run one stage of the job in ``workspace``; a bad input is left there as the job's error.
+
+    ``beat`` is called with each progress report.
+    """
     order = WorkOrder.model_validate_json(workspace.read(workspace.keys.work_order))
 
     def report_progress(progress: StageProgress) -> None:
+        beat()
         key = workspace.keys.progress(progress.stage, progress.segment)
         workspace.write(key, progress.model_dump_json().encode())
 

@@ -43,6 +43,18 @@ class Shot(Strict):
     start_pts: int
 
 
+class Renewal(Strict):
+    """A frame within a long shot from which on the fill remembers nothing of what was before: a piece may begin here.
+
+    Whoever begins here reads the video from ``lead_frames`` before it, which has the pts ``lead_pts``.
+    """
+
+    frame: int = Field(gt=0)
+    pts: int
+    lead_frames: int = Field(ge=0)
+    lead_pts: int
+
+
 class Plate(Strict):
     """A translucent rectangle that a caption stands on.
 
@@ -155,7 +167,8 @@ class Detection(Strict):
     """Everything that detect found in one video.
 
     ``time_base`` is the source stream's, as ``numerator/denominator`` seconds. ``seekable`` is true when every frame
-    has a pts and they increase strictly, so that a piece can be found again by its start pts.
+    has a pts and they increase strictly, so that a piece can be found again by its start pts. ``renewals`` hold for
+    whoever erases, in one piece or in many.
     """
 
     version: Literal[1] = 1
@@ -165,6 +178,7 @@ class Detection(Strict):
     duration_seconds: float
     seekable: bool
     shots: tuple[Shot, ...] = Field(min_length=1)
+    renewals: tuple[Renewal, ...] = ()
     captions: tuple[CaptionEvent, ...] = ()
     icons: tuple[IconTrack, ...] = ()
 

@@ -43,13 +43,20 @@ class WorkOrder(Strict):
 
 
 class Segment(Strict):
-    """A piece of the video between two shot cuts. ``end_pts`` is exclusive and None for the last piece."""
+    """A piece of the video, between two shot cuts or renewals. ``end_pts`` is exclusive and None for the last piece.
+
+    One that begins within a shot needs ``lead_frames`` before its first as context, of which the earliest has the pts
+    ``lead_pts``. ``tail_frames`` behind its last are context for sure where it ends within a shot: no wall is there.
+    """
 
     index: int = Field(ge=0)
     start_frame: int = Field(ge=0)
     end_frame: int = Field(gt=0)
     start_pts: int
     end_pts: int | None
+    lead_frames: int = Field(default=0, ge=0)
+    lead_pts: int | None = None
+    tail_frames: int = Field(default=0, ge=0)
 
 
 class Plan(Strict):

@@ -3,38 +3,41 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from domain.detection import Box, Shot
+from domain.detection import Box, Renewal, Shot
 from domain.job import Quality
-from gpu_worker.fill.lane import LEND_FRAMES, Done, Lane, Method, fill_lane, open_lane
+from domain.renewals import LEND_FRAMES, RenewalFrame, Span, spans_of
+from gpu_worker.fill.crew import Crew, FillRules, blended, open_crew
+from gpu_worker.fill.lane import Done
 from gpu_worker.fill.learned import LearnedFill
 from gpu_worker.fill.overlays import Overlay, Subject, SubjectKind
-from gpu_worker.fill.redo import Chunk, review
 from gpu_worker.fill.second_look import OverlayFill, SecondLook
-from gpu_worker.fill.windows import Window, plan_windows
+from gpu_worker.fill.windows import plan_windows
 from gpu_worker.inference.session import core_count
 from gpu_worker.video.frame import Frame, Patch
 from gpu_worker.video.masks import Mask
 
-__all__ = ["EraseReport", "erase", "plan_windows"]
+__all__ = ["EraseReport", "Piece", "erase", "plan_windows"]
 
-#: Frames held at once: as many as fit into this, and no more than it takes to see a caption of four seconds whole.
-_MEMORY_BYTES = 500_000_000
-_MAX_WINDOW_FRAMES = 128
-_MIN_WINDOW_FRAMES = 12
-#: Per pixel of a window's surroundings: the planes twice and once filled, and for each estimate of motion two flows of
-#: two float16 for every 2x2 block (for every pixel in Premium) and the luma that they are estimated on.
-_PLANE_BYTES = 4.5
-_MOTION_BYTES = 2.25
-_MOTION_BYTES_THOROUGH = 9
-#: Per pixel of a window's box and each estimate: where it comes from, in the frames behind it.
-_TRAIL_BYTES = 14
-_METHODS = {Quality.NORMAL: Method.NORMAL, Quality.PREMIUM: Method.PREMIUM}
+#: What is done in one frame without an overlay.
+_NOTHING: list[list[Done]] = [[]]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Which frames of a video are made: its ``own`` are counted, ``shown`` are some more of the same shots.
+
+    It begins at a shot's start or at a renewal; frames before and behind it are context.
+    """
+
+    own: range
+    shown: range
 
 
 @dataclass(slots=True)
@@ -62,6 +65,13 @@ class EraseReport:
         """Return what became of all captions, or of all icons, by their index."""
         return {subject.index: fill for subject, fill in sorted(self.fills.items()) if subject.kind is kind}
 
+    def add(self, crew: Crew) -> None:
+        """Take in what became of the overlays of one crew, if its frames were of this piece at all."""
+        self.review_seconds += crew.review_seconds
+        for subject, fill in crew.fills.items():
+            if fill.frames:
+                self.fills.setdefault(subject, OverlayFill()).add(fill)
+
     @property
     def pixels_from_beside(self) -> int:
         """Masked pixels that no frame revealed, filled from their surroundings."""
@@ -79,6 +89,8 @@ def erase(
     shots: tuple[Shot, ...],
     quality: Quality = Quality.NORMAL,
     *,
+    renewals: tuple[Renewal | RenewalFrame, ...] = (),
+    piece: Piece | None = None,
     report: EraseReport | None = None,
     window_frames: int | None = None,
     second_look: SecondLook | None = None,
@@ -89,13 +101,17 @@ def erase(
 
     Memory is bounded: at most ``window_frames + LEND_FRAMES`` frames and their motion are held at a time. Luma outside
     the overlays' masks is bit-identical to the frame's, and so is chroma more than ``CHROMA_BLEED`` samples away from
-    them. No pixel comes from another shot.
+    them. No pixel comes from another shot, and nothing is remembered from one shot to the next, nor over a renewal:
+    what comes out of a piece is what comes out of the whole video there.
 
     Args:
-        frames: consecutive frames of the video or of a piece of it; ``Frame.index`` counts from the video's first.
-        overlays: what is to go; their numbers differ.
+        frames: consecutive frames of the video, or of a piece of it with its context: before it as many as its renewal
+            asks for, behind it as many as are taken. ``Frame.index`` counts from the video's first.
+        overlays: what is to go, at least in all shots that ``frames`` are of; their numbers differ.
         shots: hard cuts are walls; frames outside all shots belong to none.
         quality: Premium looks twice: motion is estimated once more on the first result, and both estimates are used.
+        renewals: frames at which the fill starts anew, of the whole video.
+        piece: is made, if not all of ``frames`` is.
         report: is filled in while frames pass.
         window_frames: frames looked at together; by default as many as fit into half a gigabyte, at most 128.
         second_look: judges each overlay's result; what fails is filled again, at most twice, and the better one stays.
@@ -108,50 +124,75 @@ def erase(
     first = stream.peek()
     if first is None:
         return
+    piece = piece or Piece(range(first.index, sys.maxsize), range(first.index, sys.maxsize))
     with ThreadPoolExecutor(core_count()) as pool:
-        lanes = [
-            open_lane(Window(box, overlays, first.width, first.height), _METHODS[quality], pool, learned)
-            for box in plan_windows(overlays, first.width, first.height, second_look.growth if second_look else 0)
-        ]
-        length = window_frames or _affordable_frames(first, lanes, quality)
-        starts = sorted(shot.start_frame for shot in shots)
+        rules = FillRules(overlays, quality, pool, second_look, learned, window_frames)
+        waiting = deque(span for span in spans_of(shots, renewals) if span.stop is None or span.stop > piece.own.start)
+        crews: list[Crew] = []
         lent: deque[Frame] = deque(maxlen=LEND_FRAMES)
-        while (frame := stream.peek()) is not None:
-            report.frames += 1
-            if not any(lane.window.is_active(frame.index) for lane in lanes):
+        while (frame := stream.peek()) is not None and frame.index < piece.shown.stop:
+            crews = _relieved(crews, waiting, frame, (rules, report))
+            core, results = [frame], _NOTHING
+            if not any(crew.is_active(frame.index) for crew in crews):
+                report.frames += frame.index in piece.own
+            else:
+                begun = time.perf_counter()
+                _return_freed_memory()
+                core, results = _filled(crews, stream, lent, _next_turn(crews, waiting, frame.index))
+                _count(report, crews[0], [done for f, done in zip(core, results, strict=True) if f.index in piece.own])
+                report.seconds += time.perf_counter() - begun
+            for frame, done in zip(core, results, strict=True):
                 stream.take()
                 lent.append(frame)
-                yield frame, ()
-                continue
-            begun = time.perf_counter()
-            wall = next((start for start in starts if start > frame.index), None)
-            here = next((start for start in reversed(starts) if start <= frame.index), 0)
-            before = [earlier for earlier in lent if earlier.index >= here]
-            _return_freed_memory()
-            window = stream.look(min(length, _active_frames(frame.index, length, lanes) + LEND_FRAMES), wall)
-            active = _active_frames(frame.index, len(window), lanes)
-            # An overlay that does not end within the window is done by halves: the other half shows what is to come.
-            core = window[: active if active < length else max(1, length // 2)]
-            results = []
-            for lane in lanes:
-                carried, held = lane.carried, lane.held
-                done = fill_lane(lane, before, window, range(len(core)))
-                if second_look is not None:
-                    looked = time.perf_counter()
-                    review(lane, Chunk(before, window, carried, held), done, (overlays, second_look), report.fills)
-                    report.review_seconds += time.perf_counter() - looked
-                results.append(done)
-            _count(report, results)
-            report.seconds += time.perf_counter() - begun
-            report.frames += len(core) - 1
-            report.frames_changed += len(core)
-            for position, frame in enumerate(core):
-                for result in results:
-                    if position in result and tell_made_up is not None:
-                        tell_made_up(frame.index, result[position].patch.box, result[position].made_up)
-                stream.take()
-                lent.append(frame)
-                yield frame, tuple(result[position].patch for result in results if position in result)
+                if frame.index not in piece.shown:
+                    continue
+                if tell_made_up is not None:
+                    for each in done:
+                        tell_made_up(frame.index, each.patch.box, each.made_up)
+                yield frame, tuple(each.patch for each in done)
+        _relieved(crews, deque(), None, (rules, report))
+
+
+def _relieved(
+    crews: list[Crew], waiting: deque[Span], frame: Frame | None, parts: tuple[FillRules, EraseReport]
+) -> list[Crew]:
+    """Return the crews at work on ``frame``; who has no more to do, which is all without a frame, is reported."""
+    rules, report = parts
+    staying = [] if frame is None else [c for c in crews if c.span.stop is None or frame.index < c.span.stop]
+    for crew in crews:
+        if crew not in staying:
+            report.add(crew)
+    while frame is not None and waiting and waiting[0].begin <= frame.index:
+        staying.append(open_crew(waiting.popleft(), frame, rules))
+    return staying
+
+
+def _next_turn(crews: list[Crew], waiting: deque[Span], frame_index: int) -> int:
+    """Return the next frame at which a crew begins, is seen for the first time, or is no more."""
+    turns = [turn for crew in crews for turn in (crew.span.start, crew.span.stop) if turn is not None]
+    turns += [span.begin for span in waiting]
+    return min((turn for turn in turns if turn > frame_index), default=sys.maxsize)
+
+
+def _filled(
+    crews: list[Crew], stream: _Stream, lent: Iterable[Frame], turn: int
+) -> tuple[list[Frame], list[list[Done]]]:
+    """Return the next frames, none at or behind frame number ``turn``, and the results of their windows."""
+    crew, frame = crews[0], stream.look(1, None)[0]
+    before = [earlier for earlier in lent if earlier.index >= crew.span.shot_start]
+    most = min(crew.length, crew.active_frames(frame.index, crew.length) + LEND_FRAMES)
+    window = stream.look(most, crew.span.shot_stop)
+    active = crew.active_frames(frame.index, len(window))
+    # An overlay that does not end within the window is done by halves: the other half shows what is to come.
+    count = min(active if active < crew.length else max(1, crew.length // 2), turn - frame.index)
+    core = window[:count]
+    results, *following = [each.fill(before, window, len(core)) for each in crews]
+    for other, successor in zip(following, crews[1:], strict=True):
+        results = [
+            blended(old, new, successor.span.start - frame.index)
+            for frame, old, new in zip(core, results, other, strict=True)
+        ]
+    return core, results
 
 
 def _return_freed_memory() -> None:
@@ -186,35 +227,15 @@ class _Stream:
         self._waiting.popleft()
 
 
-def _affordable_frames(frame: Frame, lanes: list[Lane], quality: Quality) -> int:
-    """Return how many frames may be looked at together; 10-bit planes take twice the room."""
-    estimates, motion = (2, _MOTION_BYTES_THOROUGH) if quality is Quality.PREMIUM else (1, _MOTION_BYTES)
-    bytes_per_frame = float(frame.y.nbytes + frame.u.nbytes + frame.v.nbytes)
-    for lane in lanes:
-        box, around = lane.window.box, lane.window.surroundings
-        bytes_per_frame += around.width * around.height * (_PLANE_BYTES * frame.y.itemsize + estimates * motion)
-        bytes_per_frame += box.width * box.height * estimates * _TRAIL_BYTES
-    return max(_MIN_WINDOW_FRAMES, min(_MAX_WINDOW_FRAMES, int(_MEMORY_BYTES / bytes_per_frame)))
-
-
-def _active_frames(first_index: int, limit: int, lanes: list[Lane]) -> int:
-    """Return for how many frames on end, up to ``limit``, an overlay is on screen."""
-    for count in range(limit):
-        if not any(lane.window.is_active(first_index + count) for lane in lanes):
-            return count
-    return limit
-
-
-def _count(report: EraseReport, results: list[dict[int, Done]]) -> None:
-    """Add what was done to the report."""
-    for result in results:
-        for done in result.values():
-            report.pixels_masked += done.pixels.masked
-            report.pixels_from_frames += done.pixels.revealed
-            report.pixels_seen_through += done.pixels.seen_through
-            report.pixels_painted += done.pixels.painted
-            for subject, pixels in done.pixels_of.items():
-                fill = report.fills.setdefault(subject, OverlayFill())
-                fill.frames += 1
-                fill.pixels += pixels
-            report.outside_difference = max(report.outside_difference, done.outside_difference)
+def _count(report: EraseReport, crew: Crew, results: Sequence[Sequence[Done]]) -> None:
+    """Add what was done, frame by frame, to the report and to the crew's own account."""
+    for done in results:
+        report.frames += 1
+        report.frames_changed += 1
+        crew.count(done)
+        for each in done:
+            report.pixels_masked += each.pixels.masked
+            report.pixels_from_frames += each.pixels.revealed
+            report.pixels_seen_through += each.pixels.seen_through
+            report.pixels_painted += each.pixels.painted
+            report.outside_difference = max(report.outside_difference, each.outside_difference)

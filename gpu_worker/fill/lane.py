@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from domain.detection import Box
+from domain.renewals import LEND_FRAMES
 from gpu_worker.fill.chunk import Filled, Surroundings, fill_chunk
 from gpu_worker.fill.grain import with_grain
 from gpu_worker.fill.held import Held, Inventor, hold_run
@@ -25,8 +26,6 @@ from gpu_worker.video.frame import Frame, Patch
 from gpu_worker.video.masks import Mask
 from gpu_worker.video.rect import Rect
 
-#: Frames on each side of an overlay's life that lend their pixels: one shows all, a few outvote its noise.
-LEND_FRAMES = 3
 #: Frames by which it is decided what is done about a veil.
 _JUDGED_FRAMES = 4
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from domain.renewals import LEND_FRAMES
 from gpu_worker.fill.chunk import Surroundings
 from gpu_worker.fill.held import Held
-from gpu_worker.fill.lane import LEND_FRAMES, Done, Lane, Method, Pixels, fill_lane, open_lane
+from gpu_worker.fill.lane import Done, Lane, Method, Pixels, fill_lane, open_lane
 from gpu_worker.fill.overlays import Overlay, Subject
 from gpu_worker.fill.second_look import OverlayFill, Redone, SecondLook, Shown, Verdict
 from gpu_worker.fill.windows import Occlusion, Window

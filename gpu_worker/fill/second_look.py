@@ -95,3 +95,10 @@ class OverlayFill:
         """Take in the verdict on one more part of its life."""
         self.verdict = verdict if self.verdict is None else self.verdict.worst(verdict)
         self.redone = max(self.redone, redone, key=list(Redone).index)
+
+    def add(self, other: OverlayFill) -> None:
+        """Take in what became of it in another part of its life."""
+        self.frames += other.frames
+        self.pixels += other.pixels
+        if other.verdict is not None:
+            self.add_verdict(other.verdict, other.redone)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 
-from domain.detection import Detection
+from domain.detection import Detection, Renewal
 from domain.job import CaptionErasure, IconErasure, Stage
+from domain.renewals import find_renewals
 from gpu_worker.icons.library import library_entry, platform_marks
 from gpu_worker.stages.icon_scope import icons_without_kept, whole_icons
 from gpu_worker.stages.job import Finder, IconsFinder, Progress, StageJob, StageRecord
@@ -54,23 +55,19 @@ def _detected(job: StageJob, facts: VideoFacts, reader: FrameReader, progress: P
     settings = None if job.order.erase is None else job.order.erase.captions
     icons = None if job.order.erase is None else job.order.erase.icons
     finder = None if settings is None or settings.erase_everything else _finder(job, facts, settings)
-    icon_finder = None if icons is None or icons.erase_everything else _icon_finder(job, facts, icons, reader)
-    clock = array("d")
+    icon_finder = None if icons is None or icons.erase_everything else _icon_finder(job, icons, reader, progress)
+    clock, pts = array("d"), array("q")
     shots = ShotFinder(facts.width, facts.height)
-    first_pts: int | None = None
-    last_pts = 0
     for frame in run_ahead(reader.frames(), _DECODED_AHEAD):
-        first_pts = frame.pts if first_pts is None else first_pts
-        last_pts = frame.pts
+        pts.append(frame.pts)
         shots.process_frame(frame)
-        clock.append(float((frame.pts - first_pts) * facts.time_base))
+        clock.append(float((frame.pts - pts[0]) * facts.time_base))
         if finder is not None:
             finder.process_frame(frame, clock[-1])
         if icon_finder is not None:
             icon_finder.process_frame(frame, clock[-1])
         progress.advance_to(frame.index + 1)
-    assert first_pts is not None
-    duration_seconds = float((last_pts - first_pts) * facts.time_base + 1 / facts.frame_rate)
+    duration_seconds = float((pts[-1] - pts[0]) * facts.time_base + 1 / facts.frame_rate)
     found_shots = shots.flush()
     found = [(finder.flush(), settings.keep)] if finder is not None and settings is not None else []
     if settings is not None and settings.erase_everything:
@@ -78,15 +75,28 @@ def _detected(job: StageJob, facts: VideoFacts, reader: FrameReader, progress: P
     tracks = icon_finder.flush() if icon_finder is not None else ()
     if icons is not None and icons.erase_everything:
         tracks = whole_icons(whole_regions(icons.regions, found_shots, facts, clock, duration_seconds), icons.kinds)
+    captions = in_order(event for events, keep in found for event in without_kept(events, keep, facts, clock))
+    tracks = () if icons is None else icons_without_kept(tracks, icons.keep, facts, clock)
+    lives = [(caption.start_frame, caption.end_frame) for caption in captions]
+    lives += [(place.start_frame, place.end_frame) for track in tracks for place in track.places]
     return Detection(
         frame_count=reader.report.frames,
         time_base=str(facts.time_base),
-        first_pts=first_pts,
+        first_pts=pts[0],
         duration_seconds=duration_seconds,
         seekable=reader.report.is_sound and facts.container not in _UNSEEKABLE_CONTAINERS,
         shots=found_shots,
-        captions=in_order(event for events, keep in found for event in without_kept(events, keep, facts, clock)),
-        icons=() if icons is None else icons_without_kept(tracks, icons.keep, facts, clock),
+        renewals=tuple(
+            Renewal(
+                frame=found.frame,
+                pts=pts[found.frame],
+                lead_frames=found.lead_frames,
+                lead_pts=pts[found.frame - found.lead_frames],
+            )
+            for found in find_renewals(found_shots, lives, reader.report.frames / duration_seconds)
+        ),
+        captions=captions,
+        icons=tracks,
     )
 
 
@@ -98,10 +108,14 @@ def _finder(job: StageJob, facts: VideoFacts, settings: CaptionErasure) -> Finde
     return job.open_finder(facts, settings.model_copy(update={"regions": regions, "keep": keep}), job.device)
 
 
-def _icon_finder(job: StageJob, facts: VideoFacts, settings: IconErasure, reader: FrameReader) -> IconsFinder:
+def _icon_finder(job: StageJob, settings: IconErasure, reader: FrameReader, progress: Progress) -> IconsFinder:
+    facts = reader.facts
+
     def again() -> Iterator[Frame]:
         # A reader of its own: what had to be mended is counted once.
-        return run_ahead(FrameReader(reader.path, facts).frames(), _DECODED_AHEAD)
+        for frame in run_ahead(FrameReader(reader.path, facts).frames(), _DECODED_AHEAD):
+            progress.go_on()
+            yield frame
 
     own = tuple(
         library_entry(icon.name, icon.kind, job.workspace.source(icon.picture).read_bytes())

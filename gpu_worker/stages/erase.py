@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 from domain.detection import Box, Detection
@@ -10,7 +12,7 @@ from domain.job import EraseSettings, Quality, Stage
 from domain.work_order import Segment
 from gpu_worker.captions.detector import TextDetector
 from gpu_worker.captions.finder import DETECTION_MODEL
-from gpu_worker.fill.eraser import EraseReport, erase
+from gpu_worker.fill.eraser import EraseReport, Piece, erase, plan_windows
 from gpu_worker.fill.learned import LearnedFill, learned_fill_of, open_learned_fill
 from gpu_worker.fill.overlays import Overlay, SubjectKind, overlays_of
 from gpu_worker.fill.second_look import SecondLook
@@ -23,6 +25,7 @@ from gpu_worker.stages.lookahead import run_ahead
 from gpu_worker.stages.report import fill_records
 from gpu_worker.stages.scope import kept_boxes
 from gpu_worker.video.encoders import RateTarget
+from gpu_worker.video.fields import context_frames
 from gpu_worker.video.frame import Frame, Patch
 from gpu_worker.video.halo import codec_halo
 from gpu_worker.video.patches import PatchWriter, apply_patches
@@ -48,47 +51,78 @@ def erase_segment(job: StageJob, index: int) -> None:
     facts = probe_video(path)
     total = segment.end_frame - segment.start_frame
     progress = Progress(job, Stage.ERASE, index, total)
-    overlays = tuple(
-        overlay
-        for overlay in overlays_of(detection.captions, detection.icons)
-        if overlay.start_frame < segment.end_frame and overlay.end_frame > segment.start_frame
-    )
-    if _has_nothing_to_do(job, detection, overlays, (path, facts)):
-        record = EraseRecord(stage=Stage.ERASE, segment=index, seconds=progress.seconds, frames=0, outcome="nothing")
+    overlays = _overlays(detection, segment)
+    shown = _shown(job, segment, facts)
+    is_covered = any(overlay.start_frame < shown.stop and overlay.end_frame > shown.start for overlay in overlays)
+    if _has_nothing_to_do(job, detection, (path, facts), is_covered=is_covered):
+        record = EraseRecord(stage=Stage.ERASE, segment=index, seconds=0, frames=0, outcome="nothing")
     else:
-        reader = FrameReader(path, facts)
-        report = EraseReport()
-        frames = run_ahead(reader.segment(segment), _DECODED_AHEAD)
-        learned = _open_learned_fill(job)
+        record = _erased(job, segment, (facts, detection, overlays), FrameReader(path, facts), progress)
+    job.leave_record(record.model_copy(update={"seconds": progress.seconds}))
+    progress.finish(total)
+
+
+def _erased(
+    job: StageJob,
+    segment: Segment,
+    source: tuple[VideoFacts, Detection, tuple[Overlay, ...]],
+    reader: FrameReader,
+    progress: Progress,
+) -> EraseRecord:
+    assert job.order.erase is not None
+    facts, detection, overlays = source
+    report = EraseReport()
+    learned = _open_learned_fill(job)
+    second_look = open_second_look(job.order.erase, facts, job.device)
+    # The fill itself knows how far it must look beyond the piece.
+    with closing(run_ahead(reader.segment(segment, segment.lead_frames, sys.maxsize), _DECODED_AHEAD)) as frames:
         changed = erase(
             frames,
             overlays,
             detection.shots,
             Quality(job.order.erase.quality),
+            renewals=detection.renewals,
+            piece=Piece(range(segment.start_frame, segment.end_frame), _shown(job, segment, facts)),
             report=report,
-            second_look=open_second_look(job.order.erase, facts, job.device) if overlays else None,
+            second_look=second_look,
             learned=learned,
         )
         if job.order.upscale is not None:
-            record = _write_patches(job, segment, changed, facts, progress)
+            boxes = plan_windows(overlays, facts.width, facts.height, second_look.growth)
+            record = _write_patches(job, segment, changed, (facts, boxes), progress)
         else:
             record = _write_piece(job, segment, changed, (facts, detection), progress)
-        record = record.model_copy(
-            update={
-                "seconds": progress.seconds,
-                "frames_changed": report.frames_changed,
-                "pixels_masked": report.pixels_masked,
-                "pixels_from_frames": report.pixels_from_frames,
-                "pixels_seen_through": report.pixels_seen_through,
-                "pixels_painted": report.pixels_painted,
-                "outside_difference": report.outside_difference,
-                "fill_model": None if learned is None else learned.name,
-                "captions": fill_records(report, SubjectKind.CAPTION),
-                "icons": fill_records(report, SubjectKind.ICON),
-            }
-        )
-    job.leave_record(record)
-    progress.finish(total)
+    return record.model_copy(
+        update={
+            "frames_changed": report.frames_changed,
+            "pixels_masked": report.pixels_masked,
+            "pixels_from_frames": report.pixels_from_frames,
+            "pixels_seen_through": report.pixels_seen_through,
+            "pixels_painted": report.pixels_painted,
+            "outside_difference": report.outside_difference,
+            "fill_model": None if learned is None else learned.name,
+            "captions": fill_records(report, SubjectKind.CAPTION),
+            "icons": fill_records(report, SubjectKind.ICON),
+        }
+    )
+
+
+def _overlays(detection: Detection, segment: Segment) -> tuple[Overlay, ...]:
+    """Return what is to go from all shots that a piece has a part of: the fill's windows are those of whole shots."""
+    shots = [
+        shot
+        for shot in detection.shots
+        if shot.start_frame < segment.end_frame and shot.end_frame > segment.start_frame
+    ]
+    first, last = shots[0].start_frame, shots[-1].end_frame
+    overlays = overlays_of(detection.captions, detection.icons)
+    return tuple(overlay for overlay in overlays if overlay.start_frame < last and overlay.end_frame > first)
+
+
+def _shown(job: StageJob, segment: Segment, facts: VideoFacts) -> range:
+    """Return the frames that are made: where upscale looks at neighbours of the piece, these are made as well."""
+    before, behind = (0, 0) if job.order.upscale is None else context_frames(segment, facts.field_order)
+    return range(segment.start_frame - before, segment.end_frame + behind)
 
 
 def _open_learned_fill(job: StageJob) -> LearnedFill | None:
@@ -122,10 +156,10 @@ def open_second_look(settings: EraseSettings, facts: VideoFacts, device: Device)
 
 
 def _has_nothing_to_do(
-    job: StageJob, detection: Detection, overlays: tuple[Overlay, ...], source: tuple[Path, VideoFacts]
+    job: StageJob, detection: Detection, source: tuple[Path, VideoFacts], *, is_covered: bool
 ) -> bool:
     if job.order.upscale is not None:
-        return not overlays
+        return not is_covered
     # Without an upscale all pieces must be encoded, or none: pieces of two encoders do not join.
     # A damaged source is encoded as well, so that what comes out is sound.
     return detection.nothing_found and detection.seekable and can_pass_through(*source)
@@ -135,16 +169,18 @@ def _write_patches(
     job: StageJob,
     segment: Segment,
     changed: Iterator[tuple[Frame, tuple[Patch, ...]]],
-    facts: VideoFacts,
+    layout: tuple[VideoFacts, tuple[Box, ...]],
     progress: Progress,
 ) -> EraseRecord:
+    """Write what changes inside the boxes; ``layout`` has them after the video's facts."""
+    facts, boxes = layout
     folder = job.workspace.scratch / f"patches-{segment.index:05d}"
     folder.mkdir(parents=True, exist_ok=True)
     frames = 0
-    with PatchWriter(folder, facts.bit_depth) as writer:
+    with PatchWriter(folder, facts.bit_depth, boxes) as writer:
         for frame, patches in changed:
-            writer.write(frame.index, patches)
-            frames += 1
+            writer.write(frame, patches)
+            frames += segment.start_frame <= frame.index < segment.end_frame
             progress.advance_to(frames)
     for stream in writer.streams:
         job.workspace.publish(stream.path, job.workspace.keys.segment_file(segment.index, stream.path.name))

@@ -136,6 +136,7 @@ class Progress:
     clock: Callable[[], float] = time.monotonic
     _started: float = field(init=False)
     _reported: float | None = field(init=False, default=None)
+    _done: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         self._started = self.clock()
@@ -147,10 +148,15 @@ class Progress:
 
     def advance_to(self, done: int) -> None:
         """Say that ``done`` frames are through."""
+        self._done = done
         now = self.clock()
         if self._reported is None or now - self._reported >= _REPORT_INTERVAL_SECONDS:
             self._reported = now
             self._report(done, finished=False)
+
+    def go_on(self) -> None:
+        """Say that work goes on though no further frame is through: who says nothing for long is ended."""
+        self.advance_to(self._done)
 
     def finish(self, done: int) -> None:
         """Say that the stage is through."""

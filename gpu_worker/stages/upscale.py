@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from functools import partial
 
+from domain.detection import Shot
 from domain.job import Stage, UpscaleSettings
 from domain.work_order import Segment
 from gpu_worker.inference.session import Device
@@ -14,7 +15,7 @@ from gpu_worker.stages.job import EraseRecord, Progress, StageJob, UpscaleRecord
 from gpu_worker.stages.lookahead import run_abreast, run_ahead
 from gpu_worker.upscaling.upscaler import Upscaler, open_upscaler, pictures_abreast
 from gpu_worker.video.encoders import Preset, RateTarget
-from gpu_worker.video.fields import deinterlace
+from gpu_worker.video.fields import context_frames, deinterlace
 from gpu_worker.video.frame import Frame, Planes
 from gpu_worker.video.hdr import hdr_name
 from gpu_worker.video.patches import PatchStream, patched
@@ -69,7 +70,7 @@ def upscale_segment(job: StageJob, index: int) -> None:
 
 def doubled_pictures(job: StageJob, segment: Segment, reader: FrameReader, upscaler: Upscaler) -> Iterable[Picture]:
     """Return the pictures of one segment as they go to the encoder: erased, where that was asked for, and doubled."""
-    frames = _clean_frames(job, segment, reader)
+    frames = clean_frames(job, segment, reader, job.detection().shots)
     return run_abreast(_tasks(run_ahead(frames, _DECODED_AHEAD), upscaler), pictures_abreast(job.device))
 
 
@@ -98,9 +99,10 @@ def _preset(upscaler_name: str, device: Device) -> Preset:
     return "superfast" if device.is_gpu else _PRESETS.get(upscaler_name, "veryfast")
 
 
-def _clean_frames(job: StageJob, segment: Segment, reader: FrameReader) -> Iterator[Frame]:
+def clean_frames(job: StageJob, segment: Segment, reader: FrameReader, shots: tuple[Shot, ...]) -> Generator[Frame]:
+    """Yield the frames of one segment as they are enlarged: without what erase took away, and without fields."""
     facts = reader.facts
-    frames: Iterator[Frame] = reader.segment(segment)
+    frames: Iterator[Frame] = reader.segment(segment, *context_frames(segment, facts.field_order))
     if job.order.erase is not None:
         keys = job.workspace.keys
         record = EraseRecord.model_validate_json(job.workspace.read(keys.stage_record(Stage.ERASE, segment.index)))
@@ -110,8 +112,8 @@ def _clean_frames(job: StageJob, segment: Segment, reader: FrameReader) -> Itera
         ]
         frames = patched(frames, streams, facts.bit_depth)
     if facts.field_order != "progressive":
-        frames = deinterlace(frames, facts.field_order)
-    return frames
+        frames = deinterlace(frames, facts.field_order, shots)
+    return (frame for frame in frames if segment.start_frame <= frame.index < segment.end_frame)
 
 
 def _tasks(frames: Generator[Frame], upscaler: Upscaler) -> Generator[Callable[[], Picture]]:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import groupby
 
 from av.error import BlockingIOError as NeedsMoreInputError
 from av.error import EOFError as DrainedError
 from av.filter import Graph
 from av.video.frame import VideoFrame
 
+from domain.detection import Shot
+from domain.renewals import SETTLED_FRAMES
+from domain.work_order import Segment
 from gpu_worker.video.frame import Frame
 from gpu_worker.video.pixels import picture_from_planes, plane_arrays
 from gpu_worker.video.source import FieldOrder
 
 _SETPARAMS_MODES: dict[FieldOrder, str] = {"progressive": "prog", "top_first": "tff", "bottom_first": "bff"}
 _BWDIF_PARITIES: dict[FieldOrder, str] = {"top_first": "tff", "bottom_first": "bff"}
+#: What bwdif looks at beside a frame.
+_NEIGHBOURS = SETTLED_FRAMES
 
 
 class FieldTagger:
@@ -33,11 +40,25 @@ class FieldTagger:
         return self._graph.vpull()
 
 
-def deinterlace(frames: Iterable[Frame], field_order: FieldOrder) -> Iterator[Frame]:
+def context_frames(segment: Segment, field_order: FieldOrder) -> tuple[int, int]:
+    """Return how many frames before and behind a piece it takes to deinterlace it as if it were not alone."""
+    if field_order == "progressive":
+        return 0, 0
+    return min(_NEIGHBOURS, segment.lead_frames), min(_NEIGHBOURS, segment.tail_frames)
+
+
+def deinterlace(frames: Iterable[Frame], field_order: FieldOrder, shots: Iterable[Shot]) -> Iterator[Frame]:
     """Yield one full picture a frame by motion-adaptive interpolation (bwdif); count, index and pts stay as they are.
 
-    An enlarged comb could not be removed by a player any more, so an upscale comes after this.
+    An enlarged comb could not be removed by a player any more, so an upscale comes after this. No pixel comes from
+    another shot.
     """
+    walls = sorted(shot.start_frame for shot in shots)
+    for _, of_one_shot in groupby(frames, lambda frame: bisect_right(walls, frame.index)):
+        yield from _deinterlaced(of_one_shot, field_order)
+
+
+def _deinterlaced(frames: Iterable[Frame], field_order: FieldOrder) -> Iterator[Frame]:
     waiting: list[Frame] = []
     graph: Graph | None = None
     for frame in frames:

@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 from domain.detection import Box
 from gpu_worker.video.frame import Frame, Patch
 from gpu_worker.video.pixels import picture_from_planes, pixel_format, plane_arrays
+from gpu_worker.video.rect import Rect
 
 #: Matroska counts milliseconds whatever it is told: one "millisecond" is one frame here.
 _FRAME_CLOCK = Fraction(1, 1000)
@@ -30,22 +31,33 @@ class PatchStream:
 
 
 class PatchWriter:
-    """Writes the patches of one segment into ``directory``. Use as a context manager."""
+    """Writes the patches of one segment into ``directory``. Use as a context manager.
 
-    def __init__(self, directory: Path, bit_depth: int) -> None:
+    ``boxes`` are disjoint, and each patch lies inside one of them: a stream holds what is inside a box, on those frames
+    that have a patch there. So there are few streams however many places the patches have.
+    """
+
+    def __init__(self, directory: Path, bit_depth: int, boxes: tuple[Box, ...]) -> None:
         self._directory = directory
         self._bit_depth = bit_depth
+        self._boxes = boxes
         self._outputs: dict[Box, tuple[av.container.OutputContainer, VideoStream]] = {}
         self.streams: list[PatchStream] = []
 
-    def write(self, frame_index: int, patches: Iterable[Patch]) -> None:
+    def write(self, frame: Frame, patches: Iterable[Patch]) -> None:
         """Append the patches of one frame; frame indices increase from call to call."""
-        for patch in patches:
-            if patch.box not in self._outputs:
-                self._outputs[patch.box] = self._open(patch.box)
-            container, stream = self._outputs[patch.box]
-            planes = (patch.y, patch.u, patch.v)
-            picture = picture_from_planes(planes, self._bit_depth, pts=frame_index, time_base=_FRAME_CLOCK)
+        patches = list(patches)
+        clean = apply_patches(frame, patches)
+        for box in self._boxes:
+            area = Rect.of_box(box)
+            if not any(area.meet(Rect.of_box(patch.box)).area for patch in patches):
+                continue
+            if box not in self._outputs:
+                self._outputs[box] = self._open(box)
+            container, stream = self._outputs[box]
+            half = slice(box.y0 // 2, (box.y1 + 1) // 2), slice(box.x0 // 2, (box.x1 + 1) // 2)
+            planes = clean.y[area.slices], clean.u[half], clean.v[half]
+            picture = picture_from_planes(planes, self._bit_depth, pts=frame.index, time_base=_FRAME_CLOCK)
             container.mux(stream.encode(picture))
 
     def _open(self, box: Box) -> tuple[av.container.OutputContainer, VideoStream]:

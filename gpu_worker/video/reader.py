@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -111,47 +111,69 @@ class FrameReader:
         if self.report.frames == 0:
             raise UnreadableVideoError(f"{self.path.name}: not one frame of the video stream can be decoded")
 
-    def segment(self, segment: Segment) -> Iterator[Frame]:
-        """Yield the frames of one segment, found by its start pts; ``index`` counts from the start of the video.
+    def segment(self, segment: Segment, before: int = 0, behind: int = 0) -> Iterator[Frame]:
+        """Yield the frames of one segment, found by its pts; ``index`` counts from the start of the video.
+
+        ``before`` frames of its lead come first, and up to ``behind`` follow it, as far as the video has any.
 
         Raises:
             UnreadableVideoError: when a second decode does not give the frames that detect saw.
         """
-        if segment.start_frame == 0:
-            # From the start of the file the count decides: it holds with repaired timestamps, too.
-            for frame in self.frames():
-                if frame.index >= segment.end_frame:
+        frames = self._from_lead(segment)
+        count = 0
+        try:
+            for frame in frames:
+                if frame.index == segment.end_frame and segment.end_pts not in (None, frame.pts):
+                    raise self._other_frames()
+                if frame.index >= segment.end_frame + behind:
                     return
-                yield frame
+                count += segment.start_frame <= frame.index < segment.end_frame
+                if frame.index >= segment.start_frame - before:
+                    yield frame
+        finally:
+            frames.close()
+        # From the start of the file the count of frames decides: it holds with repaired timestamps, too.
+        if segment.start_frame and count != segment.end_frame - segment.start_frame:
+            raise self._other_frames()
+
+    def _other_frames(self) -> UnreadableVideoError:
+        return UnreadableVideoError(f"{self.path.name}: decodes to other frames when entered at a keyframe")
+
+    def _from_lead(self, segment: Segment) -> Generator[Frame]:
+        if segment.start_frame == 0:
+            yield from self.frames()
             return
-        for margin in _SEEK_MARGINS_SECONDS:
-            frames = self._from_keyframe(segment, margin)
+        index = segment.start_frame - segment.lead_frames
+        pts = segment.start_pts if segment.lead_pts is None else segment.lead_pts
+        for frames in self._entries(index, pts):
             first = next(frames, None)
-            if first is not None and first.pts == segment.start_pts:
+            if first is not None and first.pts == pts:
                 break
         else:
-            raise UnreadableVideoError(f"{self.path.name}: no frame is found at pts {segment.start_pts}")
+            raise UnreadableVideoError(f"{self.path.name}: no frame is found at pts {pts}")
         yield first
-        count = 1
         for frame in frames:
+            if frame.index == segment.start_frame and frame.pts != segment.start_pts:
+                raise self._other_frames()
             yield frame
-            count += 1
-        if count != segment.end_frame - segment.start_frame:
-            raise UnreadableVideoError(f"{self.path.name}: decodes to other frames when entered at a keyframe")
 
-    def _from_keyframe(self, segment: Segment, margin_seconds: int) -> Iterator[Frame]:
+    def _entries(self, index: int, pts: int) -> Iterator[Iterator[Frame]]:
+        """Yield ways to the frame ``index``, which has this pts; the last and slowest one is from the front."""
+        for margin in _SEEK_MARGINS_SECONDS:
+            yield self._from_keyframe(index, pts, margin)
+        yield (frame for frame in self.frames() if frame.index >= index)
+
+    def _from_keyframe(self, index: int, pts: int, margin_seconds: int) -> Iterator[Frame]:
+        """Yield the frames from ``pts`` on, numbered from ``index``."""
         planes = PlaneReader(self.facts)
         with open_source(self.path) as container:
             stream = main_video_stream(container)
             stream.thread_type = "AUTO"
             margin = round(margin_seconds / self.facts.time_base)
-            container.seek(segment.start_pts - margin, stream=stream, backward=True)
-            index = segment.start_frame
+            container.seek(pts - margin, stream=stream, backward=True)
             for picture in self._pictures(container, stream):
-                if picture.pts is None or picture.pts < segment.start_pts:
+                if picture.pts is None or picture.pts < pts:
                     continue
-                if segment.end_pts is not None and picture.pts >= segment.end_pts:
-                    return
                 yield self._frame(planes, picture, index, picture.pts)
                 index += 1
 

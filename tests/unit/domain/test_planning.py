@@ -1,6 +1,6 @@
 import pytest
 
-from domain.detection import Detection, Shot
+from domain.detection import Detection, Renewal, Shot
 from domain.planning import plan_segments
 
 
@@ -39,7 +39,18 @@ def test_a_video_that_cannot_be_entered_in_the_middle_is_one_piece():
     assert starts_of(plan_segments(detection([65, 130], 200, seekable=False))) == [0]
 
 
-def test_one_long_shot_is_one_piece():
+def test_a_long_shot_is_cut_where_the_fill_starts_anew():
+    renewals = tuple(
+        Renewal(frame=frame, pts=100 * frame, lead_frames=3, lead_pts=100 * (frame - 3)) for frame in (450, 620, 1300)
+    )
+    whole = detection([70], 200)
+    plan = plan_segments(whole.model_copy(update={"renewals": renewals}))
+    assert starts_of(plan) == [0, 62_000, 130_000]
+    assert [segment.lead_pts for segment in plan.segments] == [None, 61_700, 129_700]
+    assert [segment.tail_frames for segment in plan.segments] == [3, 3, 0]
+
+
+def test_a_long_shot_without_such_a_place_is_one_piece():
     assert starts_of(plan_segments(detection([], 600))) == [0]
 
 
