@@ -367,7 +367,11 @@ def _remember_how_jobs_are_scheduled() -> None:
 
 
 def _run_batch_jobs(run_batch_job: Callable[[batch_models.Job, Scheduling], None]) -> None:
-    """Jobs run as processes instead of Docker containers; the description gets the exit code that moto leaves out."""
+    """Jobs run as processes instead of Docker containers; the description gets the exit code that moto leaves out.
+
+    Moto also writes the job's ID into the environment that it keeps each time that it is asked for it. The engine asks
+    several times a second: after ten minutes the description was larger than a state may be, and the job failed.
+    """
 
     def run(self: Any) -> None:
         run_batch_job(self, self.scheduling)
@@ -381,8 +385,19 @@ def _run_batch_jobs(run_batch_job: Callable[[batch_models.Job, Scheduling], None
 
         return container_details
 
+    def mend_property(original: Any) -> Any:
+        def container_property(self: Any, name: str, default: Any) -> Any:
+            if name != "environment":
+                return original(self, name, default)
+            given = (self.job_definition.container_properties, self.container_overrides)
+            merged = {item["name"]: item["value"] for each in given for item in each.get(name, default)}
+            return [{"name": key, "value": value} for key, value in {**merged, "AWS_BATCH_JOB_ID": self.job_id}.items()]
+
+        return container_property
+
     _replace(batch_models.Job, "run", lambda _: run)
     _replace(batch_models.Job, "_container_details", mend_details)
+    _replace(batch_models.Job, "_get_container_property", mend_property)
 
 
 # --- DynamoDB -----------------------------------------------------------------------------------------------

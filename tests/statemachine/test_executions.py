@@ -63,6 +63,19 @@ def test_the_same_name_starts_one_execution_only(engine: Engine) -> None:
     assert workers(engine.records("same-name")).count("worker-detect-0-attempt1") == 1
 
 
+def test_the_description_of_a_batch_job_does_not_grow_with_how_often_it_is_asked_for(engine: Engine) -> None:
+    engine.run("asked-often")
+    batch = engine.client("batch")
+    queue = batch.describe_job_queues()["jobQueues"][0]["jobQueueName"]
+    jobs = batch.list_jobs(jobQueue=queue, jobStatus="SUCCEEDED")["jobSummaryList"]
+    (detect,) = [job["jobId"] for job in jobs if job["jobName"] == "asked-often-detect"]
+    first, *later = (batch.describe_jobs(jobs=[detect])["jobs"][0]["container"]["environment"] for _ in range(4))
+    assert later == [first] * 3
+    names = [item["name"] for item in first]
+    assert sorted(names) == sorted(set(names))
+    assert {"MANAGED_BY_AWS", "AWS_BATCH_JOB_ID"} <= set(names)
+
+
 def test_a_function_s_error_keeps_its_name(engine: Engine) -> None:
     ended = engine.run("probe-raises")
     assert (ended["status"], ended["error"]) == ("FAILED", "UnreadableVideoError")
