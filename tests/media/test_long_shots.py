@@ -30,8 +30,8 @@ STATION = Region(x=0.7, y=0.05, width=0.25, height=0.3)
 WITH_STATION = EraseSettings(
     captions=EraseSettings().captions, icons=IconErasure(regions=(STATION,), erase_everything=True)
 )
-#: Two captions with a gap, the second one long.
-CAPTIONS = (caption(0, 5, 50, BOX, "one"), caption(1, 62, 130, BOX, "two"))
+#: Two captions with a gap; a renewal is due in the middle of each, and waits.
+CAPTIONS = (caption(0, 25, 35, BOX, "one"), caption(1, 60, 75, BOX, "two"))
 KINDS = pytest.mark.parametrize(
     ("quality", "interlaced"),
     [(Quality.NORMAL, True), (Quality.PREMIUM, False)],
@@ -86,14 +86,14 @@ def test_doubling_takes_the_same_pictures_from_pieces(interlaced, steps, rendere
 
 @KINDS
 def test_captions_go_alike_from_pieces_and_from_the_whole(quality, interlaced, rendered, tmp_path) -> None:
-    path = rendered(frames=190, shots=(), steps=SLOW, interlaced=interlaced)
+    path = rendered(frames=110, shots=(), steps=SLOW, interlaced=interlaced)
     settings = {"erase": EraseSettings(quality=quality), "upscale": UpscaleSettings(), "captions": CAPTIONS}
-    pieces, whole = both(tmp_path, path, 20, **settings)
+    pieces, whole = both(tmp_path, path, 15, **settings)
     first, second = (segment.start_frame for segment in pieces.plan.segments[1:])
     assert CAPTIONS[0].end_frame + LEND_FRAMES <= first <= CAPTIONS[1].start_frame - LEND_FRAMES
     assert second >= CAPTIONS[1].end_frame + LEND_FRAMES
     assert pieces.frames == whole.frames
-    assert sum(record.frames_changed for record in pieces.records) == 45 + 68
+    assert sum(record.frames_changed for record in pieces.records) == 10 + 15
     assert [record.captions for record in pieces.records if record.captions] == [
         (one,) for one in whole.records[0].captions
     ]
@@ -114,10 +114,10 @@ def test_what_never_goes_from_the_picture_is_filled_alike_by_pieces(rendered, tm
 
 
 def test_pieces_of_a_long_shot_join_to_the_same_video(rendered, tmp_path) -> None:
-    path = rendered(frames=190, shots=(), steps=SLOW, audio=("aac",))
+    path = rendered(frames=110, shots=(), steps=SLOW, audio=("aac",))
     settings = {"erase": EraseSettings(), "captions": CAPTIONS}
     whole = JobRunner(tmp_path / "whole")(path, **settings, target_segment_seconds=WHOLE)
-    joined = JobRunner(tmp_path / "joined")(path, **settings, target_segment_seconds=20)
+    joined = JobRunner(tmp_path / "joined")(path, **settings, target_segment_seconds=15)
     assert sum(time.stage == "erase" for time in joined.report.stages) == 3
     one, many = look(whole.video), look(joined.video)
     assert many.seconds == one.seconds == look(path).seconds

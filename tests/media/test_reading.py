@@ -106,6 +106,46 @@ def test_a_segment_is_the_same_frames_as_in_the_whole(rendered) -> None:
         assert part == whole[start:end]
 
 
+class LostReader(FrameReader):
+    """One whose file cannot be entered anywhere."""
+
+    def _from_keyframe(self, index, pts, margin_seconds):
+        return iter(())
+
+
+@pytest.mark.parametrize("kind", [FrameReader, LostReader], ids=["entered", "from the front"])
+def test_a_segment_within_a_shot_comes_with_its_context(kind, rendered) -> None:
+    path = rendered(frames=64, steps=VFR_STEPS, shots=())
+    facts = probe_video(path)
+    whole = [(frame.index, frame.pts, frame.y.tobytes()) for frame in FrameReader(path, facts).frames()]
+    segment = Segment(
+        index=1,
+        start_frame=21,
+        end_frame=40,
+        start_pts=whole[21][1],
+        end_pts=whole[40][1],
+        lead_frames=7,
+        lead_pts=whole[14][1],
+        tail_frames=3,
+    )
+    for before, behind in ((0, 0), (7, 3), (1, 100)):
+        part = kind(path, facts).segment(segment, before, behind)
+        wanted = whole[21 - before : 40 + behind]
+        assert [(frame.index, frame.pts, frame.y.tobytes()) for frame in part] == wanted
+
+
+@pytest.mark.parametrize("field", ["start_pts", "end_pts"])
+def test_a_segment_whose_frames_are_others_is_refused(field, rendered) -> None:
+    path = rendered(frames=64, shots=())
+    segment = Segment(
+        index=1, start_frame=21, end_frame=40, start_pts=63_000, end_pts=120_000, lead_frames=7, lead_pts=42_000
+    )
+    reader = FrameReader(path, probe_video(path))
+    assert len(list(reader.segment(segment))) == 19
+    with pytest.raises(UnreadableVideoError, match="other frames"):
+        list(reader.segment(segment.model_copy(update={field: getattr(segment, field) + 3000})))
+
+
 def test_a_segment_that_is_not_there_is_refused(rendered) -> None:
     path = rendered()
     segment = Segment(index=1, start_frame=5, end_frame=9, start_pts=12_345, end_pts=None)
