@@ -25,6 +25,7 @@ from gpu_worker.icons.overlay import marks_in
 from gpu_worker.icons.presence import runs
 from gpu_worker.icons.recognition import Recognition
 from gpu_worker.icons.sample import Scale, small_gradients
+from gpu_worker.icons.switches import Switches
 from gpu_worker.icons.tracks import Whereabouts, whereabouts
 from gpu_worker.icons.views import Views
 from gpu_worker.video.frame import Frame
@@ -71,6 +72,7 @@ class IconFinder:
         self._step = max(1, round(float(facts.frame_rate) / _SAMPLES_PER_SECOND))
         width, height = self._scale.small
         self._views = Views(height, width)
+        self._switches = Switches()
         self._loops = Loops(facts.width, facts.height)
         self._candidates = Candidates()
         self._library = tuple(entry for entry in library if entry.kind in kinds)
@@ -86,6 +88,7 @@ class IconFinder:
             return
         gradients = small_gradients(frame, self._scale)
         self._recognition.add(gradients)
+        self._candidates.add(self._switches.add(gradients))
         for stretch in self._views.add(gradients):
             self._candidates.add(marks_in(stretch, self._small_areas))
 
@@ -98,7 +101,14 @@ class IconFinder:
         if not candidates and not turning:
             return ()
         followers = [
-            Follower(candidate.template, tuple(candidate.rects), self._scale, self._step) for candidate in candidates
+            Follower(
+                candidate.template,
+                tuple(candidate.rects),
+                self._scale,
+                self._step,
+                is_switched=candidate.is_switched,
+            )
+            for candidate in candidates
         ]
         for frame in self._again():
             if followers:

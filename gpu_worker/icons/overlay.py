@@ -56,11 +56,15 @@ _IN_REGION = _Strictness(0.0, 0.6, may_touch_border=True)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """A mark as the views show it, in small pixels: where, what it looks like, and how sure it is, 0-1."""
+    """A mark as the video shows it, in small pixels: where, what it looks like, and how sure it is, 0-1.
+
+    ``is_switched`` says that it was told by how it comes and goes, not by what stays in views.
+    """
 
     rect: Rect
     template: Template
     confidence: float
+    is_switched: bool = False
 
 
 def marks_in(persistence: Persistence, regions: tuple[Rect, ...] = ()) -> list[Found]:
@@ -153,9 +157,7 @@ class _Evidence:
         touches = rect.x0 <= 1 or rect.y0 <= 1 or rect.x1 >= bounds.x1 - 1 or rect.y1 >= bounds.y1 - 1
         if touches and not strictness.may_touch_border:
             return 0.0
-        if rect.width > _MAX_WIDTH * bounds.width or rect.height > _MAX_HEIGHT * bounds.height:
-            return 0.0
-        if rect.area > _MAX_AREA * bounds.area:
+        if is_too_large(rect, bounds):
             return 0.0
         mine = self._agreement_of(rect, group.edges)
         wide = rect.grow(2 * self.reach, bounds)
@@ -176,6 +178,15 @@ class _Evidence:
         """Return how far some pixels of a rectangle agree, weighted by energy."""
         energy = self.energy[rect.slices][where]
         return float((self.agreement[rect.slices][where] * energy).sum() / max(1e-3, float(energy.sum())))
+
+
+def is_too_large(rect: Rect, bounds: Rect) -> bool:
+    """Tell whether a rectangle is larger than a mark is in a picture of ``bounds``."""
+    return (
+        rect.width > _MAX_WIDTH * bounds.width
+        or rect.height > _MAX_HEIGHT * bounds.height
+        or rect.area > _MAX_AREA * bounds.area
+    )
 
 
 def _without_bars(edges: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -17,6 +17,7 @@ from gpu_worker.icons.pieces import full_rect, near_mask
 from gpu_worker.icons.presence import Stay, stays_of
 from gpu_worker.icons.recognition import named
 from gpu_worker.icons.sample import gradients_of
+from gpu_worker.icons.switched import above_off, is_steady, switched_appearance
 from gpu_worker.icons.template import Template
 from gpu_worker.video.halo import codec_halo
 from gpu_worker.video.masks import encode_mask, encode_matte
@@ -180,12 +181,17 @@ class _Look:
 
 
 def _looks(follower: Follower, shorter_side: int, frame_rate: float) -> list[_Look]:
-    gains = np.concatenate([np.asarray(spot.gains, dtype=np.float32) for spot in follower.spots])
+    gains_of = [np.asarray(spot.gains, dtype=np.float32) for spot in follower.spots]
+    if follower.is_switched:
+        gains_of = [above_off(gains) for gains in gains_of]
+    gains = np.concatenate(gains_of)
     present = gains[gains >= PRESENT_GAIN]
     usual = float(np.median(present)) if present.size else 1.0
     looks = []
-    for spot in follower.spots:
-        stays = tuple(stays_of(spot.gains, spot.first_frame, usual, frame_rate))
+    for spot, gains in zip(follower.spots, gains_of, strict=True):
+        stays = tuple(stays_of(gains, spot.first_frame, usual, frame_rate))
+        if follower.is_switched and not is_steady(gains, spot.first_frame, stays, usual):
+            continue
         look = _look(spot, stays, follower, shorter_side)
         if look is not None:
             looks.append(look)
@@ -203,14 +209,16 @@ def _look(spot: Spot, stays: tuple[Stay, ...], follower: Follower, shorter_side:
         return _Look(spot.rect, inside, stays, rect, mean, None)
     near = near_mask(follower.template.edges, spot.rect, rect, follower.scale)
     appearance = measure(shown, near, shorter_side)
-    if appearance is None or not _is_laid_over(appearance):
+    if appearance is None or not _is_laid_over(appearance, is_calm=follower.is_switched):
         return None
+    if follower.is_switched and spot.switches:
+        appearance = switched_appearance(appearance, spot.switches, near, codec_halo(shorter_side))
     return _Look(spot.rect, inside, stays, rect, mean, appearance)
 
 
-def _is_laid_over(appearance: Appearance) -> bool:
+def _is_laid_over(appearance: Appearance, *, is_calm: bool) -> bool:
     """Tell whether the edges of a mark are the same in every piece, to the pixel, be what is around it as it may."""
-    if appearance.around <= _RESTLESS_AROUND:
+    if not is_calm and appearance.around <= _RESTLESS_AROUND:
         return appearance.agreement >= _MIN_AGREEMENT and appearance.shift <= _MAX_SHIFT_PIXELS
     return appearance.agreement >= _CALM_AGREEMENT and appearance.shift <= _CALM_SHIFT_PIXELS
 

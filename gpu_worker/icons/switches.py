@@ -1,0 +1,146 @@
+"""Marks that come and go at once, or jump: before a camera that stands still nothing else does, twice and just alike.
+
+A camera that stands still has no views by which a mark could be told from the scene. But a mark that is switched on
+changes its place from one sample to the next, and nothing before and after; a thing that moves there does not. Things
+are put down and lifted as well, so that the same picture must come a second time, or go on elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gpu_worker.icons.appearance import closed, without_holes
+from gpu_worker.icons.candidates import lie_on_each_other, place_in
+from gpu_worker.icons.overlay import Found, is_too_large
+from gpu_worker.icons.sample import Gradients
+from gpu_worker.icons.template import Template
+from gpu_worker.video.rect import Rect
+
+#: Samples that are alike before a switch, and after it.
+_CALM_SAMPLES = 3
+#: An edge is switched if it changes by so many levels per pixel, and its energy by so many times more than that of the
+#: samples before and after differs; where edges hang together, on the whole by still more.
+_MIN_EDGE_LEVELS = 2.5
+_CHANGES_OVER_NOISE = 12.0
+_MAX_NOISE = 0.03
+#: If so much of the picture's structure changes, it is a cut.
+_CUT_SHARE = 0.3
+#: Edges closer than this share of the picture's height belong to one mark, of at least so many pixels; those of a mark
+#: fill more of its ground than the outlines of a thing.
+_GROUP_SHARE = 0.03
+_MIN_EDGE_PIXELS = 40
+_MIN_DENSITY = 0.25
+_FIRM_SHARE = 0.2
+#: What a lamp shows is where its edges were before: they are the mark's if this share of their energy is new.
+_MIN_NEW = 0.6
+#: Share of an edge's energy that is there without the mark, from which it is taken for the scene's.
+_MAX_HIDDEN = 0.5
+#: Two switches show the same picture if it is this much alike, and of about the same size.
+_SAME_PICTURE = 0.8
+_SAME_SIZE = 1.5
+#: Switches that are remembered until one like them comes.
+_REMEMBERED = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Switch:
+    """A place that changed at once before sample ``at``: what is seen there while it is on, which is before or after."""
+
+    at: int
+    comes: bool
+    look: Found
+
+
+class Switches:
+    """Takes samples in order, and tells which places are switched more than once with the same picture."""
+
+    def __init__(self) -> None:
+        self._samples: deque[Gradients] = deque(maxlen=2 * _CALM_SAMPLES)
+        self._taken = 0
+        self._earlier: deque[_Switch] = deque(maxlen=_REMEMBERED)
+
+    def add(self, gradients: Gradients) -> list[Found]:
+        """Take a sample's gradients (6, h, w), and return the marks that are thereby known to be switched."""
+        self._samples.append(gradients)
+        self._taken += 1
+        if len(self._samples) < 2 * _CALM_SAMPLES:
+            return []
+        found: list[Found] = []
+        for switch in _switches_in(list(self._samples), self._taken - _CALM_SAMPLES):
+            for other in self._earlier:
+                likeness = _likeness(switch, other)
+                if likeness >= _SAME_PICTURE:
+                    found += [replace(look, confidence=likeness) for look in (other.look, switch.look)]
+            self._earlier.append(switch)
+        return found
+
+
+def _switches_in(samples: list[Gradients], at: int) -> Iterator[_Switch]:
+    """Yield what is switched between the first and the second half of some samples."""
+    before, after = (np.stack([sample[:2] for sample in half]) for half in (samples[:_CALM_SAMPLES], samples[_CALM_SAMPLES:]))
+    means = before.mean(axis=0), after.mean(axis=0)
+    noise = sum(((half - mean) ** 2).sum(axis=1).max(axis=0) for half, mean in zip((before, after), means, strict=True))
+    change = ((means[1] - means[0]) ** 2).sum(axis=0)
+    energies = [(mean**2).sum(axis=0) for mean in means]
+    least = _MIN_EDGE_LEVELS**2
+    edges = (change >= least) & (change >= _CHANGES_OVER_NOISE * noise)
+    if edges.sum() > _CUT_SHARE * (np.maximum(*energies) >= least).sum():
+        return
+    height, width = edges.shape
+    firm = edges & (cv2.blur(edges.astype(np.float32), (5, 5)) >= _FIRM_SHARE)
+    reach = max(2, round(_GROUP_SHARE * height))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(firm.astype(np.uint8), kernel))
+    for label in range(1, count):
+        x, y, wide, high = (int(value) for value in stats[label, :4])
+        rect = Rect(x, y, x + wide, y + high)
+        ground = labels[rect.slices] == label
+        mine = firm[rect.slices] & ground
+        if mine.sum() < max(_MIN_EDGE_PIXELS, _MIN_DENSITY * ground.sum()) or is_too_large(rect, Rect(0, 0, width, height)):
+            continue
+        if noise[rect.slices][mine].sum() > _MAX_NOISE * change[rect.slices][mine].sum():
+            continue
+        outline = _outline(mine)
+        off, on = sorted((0, 1), key=lambda half: float(energies[half][rect.slices][outline].sum()))
+        if not _is_new(means[on][(slice(None), *rect.slices)], means[off][(slice(None), *rect.slices)], mine):
+            continue
+        # Edges of the scene that a mark hides say nothing of it.
+        own = mine & (energies[off][rect.slices] <= _MAX_HIDDEN * energies[on][rect.slices])
+        half = samples[_CALM_SAMPLES:] if on else samples[:_CALM_SAMPLES]
+        shown = np.mean([sample[(slice(None), *rect.slices)] for sample in half], axis=0, dtype=np.float32)
+        yield _Switch(at, bool(on), Found(rect, Template.of(shown, own), 0.0, is_switched=True))
+
+
+def _outline(edges: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the outline of what some edges enclose: a mark has edges there, and what is behind it has none to speak of.
+
+    Inside, the scene may well have more of them.
+    """
+    filled = np.pad(without_holes(closed(edges)), 2).astype(np.uint8)
+    inner = cv2.erode(filled, np.ones((3, 3), np.uint8))
+    outer = cv2.dilate(filled, np.ones((3, 3), np.uint8))
+    return ((outer > 0) & (inner == 0))[2:-2, 2:-2]
+
+
+def _is_new(on: NDArray[np.float32], off: NDArray[np.float32], edges: NDArray[np.bool_]) -> bool:
+    """Tell whether edges are others than those that are there without: a lamp has the same ones, only fainter."""
+    common = float((on * off).sum(axis=0)[edges].sum())
+    own, before = float((on**2).sum(axis=0)[edges].sum()), float((off**2).sum(axis=0)[edges].sum())
+    return 1 - common**2 / max(1e-6, own * before) >= _MIN_NEW
+
+
+def _likeness(switch: _Switch, other: _Switch) -> float:
+    """Return how like each other the pictures of two switches are, 0-1; 0 where both may be of the same stay."""
+    mine, theirs = switch.look.rect, other.look.rect
+    if lie_on_each_other(mine, theirs) and (switch.at == other.at or (other.comes and not switch.comes)):
+        return 0.0
+    for one, two in ((mine.width, theirs.width), (mine.height, theirs.height)):
+        if max(one, two) > _SAME_SIZE * min(one, two):
+            return 0.0
+    return place_in(switch.look, other.look.template)[1]
