@@ -17,6 +17,8 @@ from domain.job import IconKind
 from domain.regions import Region
 from gpu_worker.icons.animated import LoopFollower
 from gpu_worker.icons.candidates import Candidates
+from gpu_worker.icons.drifting import DriftFollower
+from gpu_worker.icons.drifts import Drifts
 from gpu_worker.icons.following import Follower
 from gpu_worker.icons.kind import judged_kind
 from gpu_worker.icons.library import LibraryEntry
@@ -24,7 +26,7 @@ from gpu_worker.icons.loops import Loops
 from gpu_worker.icons.overlay import marks_in
 from gpu_worker.icons.presence import runs
 from gpu_worker.icons.recognition import Recognition
-from gpu_worker.icons.sample import Scale, small_gradients
+from gpu_worker.icons.sample import Scale, gradients_of, small_gradients, small_planes
 from gpu_worker.icons.switches import Switches
 from gpu_worker.icons.tracks import Whereabouts, whereabouts
 from gpu_worker.icons.views import Views
@@ -73,6 +75,7 @@ class IconFinder:
         width, height = self._scale.small
         self._views = Views(height, width)
         self._switches = Switches()
+        self._drifts = Drifts()
         self._loops = Loops(facts.width, facts.height)
         self._candidates = Candidates()
         self._library = tuple(entry for entry in library if entry.kind in kinds)
@@ -86,7 +89,9 @@ class IconFinder:
         self._loops.process_frame(frame)
         if frame.index % self._step:
             return
-        gradients = small_gradients(frame, self._scale)
+        planes = small_planes(frame, self._scale)
+        gradients = gradients_of(planes)
+        self._drifts.add(frame.index, planes)
         self._recognition.add(gradients)
         self._candidates.add(self._switches.add(gradients))
         for stretch in self._views.add(gradients):
@@ -98,7 +103,8 @@ class IconFinder:
             self._candidates.add(marks_in(stretch, self._small_areas))
         candidates = self._candidates.chosen(self._recognition.flush())
         turning = [LoopFollower(loop, self._loops.scale) for loop in self._loops.flush()]
-        if not candidates and not turning:
+        drifting = [DriftFollower(drift, self._scale, self._step) for drift in self._drifts.flush()]
+        if not candidates and not turning and not drifting:
             return ()
         followers = [
             Follower(
@@ -111,26 +117,29 @@ class IconFinder:
             for candidate in candidates
         ]
         for frame in self._again():
-            if followers:
+            if followers or drifting:
                 gradients = small_gradients(frame, self._scale)
-            for follower in followers:
+            for follower in (*followers, *drifting):
                 follower.process_frame(frame, gradients)
             for loop_follower in turning:
                 loop_follower.process_frame(frame)
+        restless = [loop_follower.whereabouts(self._shorter_side) for loop_follower in turning]
+        restless += [
+            drift_follower.whereabouts(self._shorter_side, float(self._facts.frame_rate)) for drift_follower in drifting
+        ]
         tracks = [
             track
-            for loop_follower in turning
-            if (found := loop_follower.whereabouts(self._shorter_side)) is not None
-            and (track := self._track(found, found.agreement)) is not None
+            for found in restless
+            if found is not None and (track := self._track(found, found.agreement)) is not None
         ]
-        animated = tuple(tracks)
+        wholes = tuple(tracks)
         for candidate, follower in zip(candidates, followers, strict=True):
             found = whereabouts(
                 follower, self._shorter_side, float(self._facts.frame_rate), self._library, candidate.entry
             )
             track = None if found is None else self._track(found, candidate.confidence)
-            # A part of a mark that turns may stay where it is.
-            if track is not None and not any(_is_part_of(track, other) for other in animated):
+            # A part of a mark that turns may stay where it is, and one that drifts stays for a while.
+            if track is not None and not any(_is_part_of(track, other) for other in wholes):
                 tracks.append(track)
         ordered = sorted(tracks, key=lambda track: track.places[0].start_frame)
         return tuple(track.model_copy(update={"index": index}) for index, track in enumerate(ordered))
