@@ -69,8 +69,9 @@ class Candidates:
         return candidates[: _MAX_CANDIDATES - len(unseen)] + unseen[:_MAX_CANDIDATES]
 
 
-def _worth(find: Found) -> float:
-    return find.confidence * float(np.sqrt(find.template.edges.sum()))
+def _worth(find: Found) -> tuple[bool, float]:
+    """Return what finds are ordered by: what was switched is surer than what stays in views, and often smaller."""
+    return find.is_switched, find.confidence * float(np.sqrt(find.template.edges.sum()))
 
 
 def lie_on_each_other(first: Rect, second: Rect) -> bool:

@@ -1,4 +1,4 @@
-"""The second look at a mark that drifts: where it is in every frame, and what it looks like, seen from a point on it."""
+"""The second look at a mark that drifts: where it is in every frame, and what it looks like where it is."""
 
 from __future__ import annotations
 
@@ -27,10 +27,12 @@ _REACH = 3
 _THERE = 0.5
 #: Frames over which its path is even, on either side.
 _EVEN_FRAMES = 12
-#: What is laid over is the same in every piece: agreement of its edges, by how much more than what is around it, and how
-#: far they may move: a mark that drifts by whole pixels is up to half of one off its even path.
+#: What is laid over is the same in every piece: agreement of its edges, by how much more than what is around it, and
+#: how far they may move: a mark that drifts by whole pixels is up to half of one off its even path.
 _MIN_AGREEMENT, _MORE_THAN_AROUND = 0.82, 0.25
 _MAX_SHIFT_PIXELS = 0.6
+#: While it drifts, its gain rises or falls by no more than this share.
+_MAX_RISE = 0.12
 #: Its path is even to so many small pixels.
 _MAX_OFF_PATH = 0.5
 #: A mark drifts for so many seconds, or for most of a shorter video, and by so many small pixels.
@@ -91,8 +93,11 @@ class DriftFollower:
         if not seen.size:
             return None
         stays = stays_of(gains, 0, float(np.median(seen)), frame_rate)
-        # A thing that comes nearer is seen better, and then worse.
-        if not is_steady(gains, 0, stays, float(np.median(seen))):
+        # A thing that comes nearer, or goes, is seen better and better, or worse.
+        usual = float(np.median(seen))
+        if not is_steady(gains, 0, stays, usual) or any(
+            abs(_rise(gains[stay.start : stay.end])) > _MAX_RISE * usual for stay in stays
+        ):
             return None
         frames = sum(stay.end - stay.start for stay in stays)
         if frames < min(_MIN_SECONDS * frame_rate, _MIN_VIDEO_SHARE * len(gains)):
@@ -132,8 +137,17 @@ class DriftFollower:
         width, height = template.size
         size = min(piece.rect.width for piece in pieces), min(piece.rect.height for piece in pieces)
         # As far into a piece as the mark is in most: at the picture's border there is less around it.
-        before = [float(np.median([factor * paths[piece.index][axis] - corner for piece, corner in
-                  ((piece, (piece.rect.x0, piece.rect.y0)[axis]) for piece in pieces)])) for axis in (0, 1)]
+        before = [
+            float(
+                np.median(
+                    [
+                        factor * paths[piece.index][axis] - corner
+                        for piece, corner in ((piece, (piece.rect.x0, piece.rect.y0)[axis]) for piece in pieces)
+                    ]
+                )
+            )
+            for axis in (0, 1)
+        ]
         laid = []
         for piece in pieces:
             right, down = (
@@ -143,7 +157,10 @@ class DriftFollower:
             matrix = np.array([[1, 0, right], [0, 1, down]])
             flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
             planes = np.stack(
-                [cv2.warpAffine(plane, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE) for plane in piece.planes]
+                [
+                    cv2.warpAffine(plane, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+                    for plane in piece.planes
+                ]
             )
             laid.append(Piece(piece.index, Rect(0, 0, *size), planes))
         at = Rect(0, 0, width, height)
@@ -158,24 +175,35 @@ class DriftFollower:
         rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
         inside = Rect(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
         corners = {
-            index: tuple(round(factor * side - off + shift) for side, off, shift in zip(place, before, (inside.x0, inside.y0), strict=True))
+            index: tuple(
+                round(factor * side - off + shift)
+                for side, off, shift in zip(place, before, (inside.x0, inside.y0), strict=True)
+            )
             for index, place in paths.items()
         }
         mark = Mark(width=inside.width, height=inside.height, mask_png=encode_mask(mask[inside.slices]), matte=None)
-        return Whereabouts((mark,), _places_of(corners, self.scale.full, inside), IconBehaviour.MOVING, seen.agreement, None)
+        return Whereabouts(
+            (mark,), _places_of(corners, self.scale.full, inside), IconBehaviour.MOVING, seen.agreement, None
+        )
 
 
 def _places_of(corners: dict[int, tuple[int, ...]], full: tuple[int, int], inside: Rect) -> tuple[IconPlace, ...]:
     """Return a place for every position, from the upper left pixel of each frame."""
     places: list[IconPlace] = []
-    for index, (x, y) in sorted(corners.items()):
-        x, y = min(max(x, 0), full[0] - inside.width), min(max(y, 0), full[1] - inside.height)
+    for index, corner in sorted(corners.items()):
+        room = full[0] - inside.width, full[1] - inside.height
+        x, y = (min(max(side, 0), most) for side, most in zip(corner, room, strict=True))
         last = places[-1] if places else None
         if last is not None and (last.end_frame, last.x, last.y) == (index, x, y):
             places[-1] = last.model_copy(update={"end_frame": index + 1})
         else:
             places.append(IconPlace(start_frame=index, end_frame=index + 1, x=x, y=y, mark=0))
     return tuple(places)
+
+
+def _rise(gains: NDArray[np.float32]) -> float:
+    """Return by how much gains rise from the first to the last, by the line through all."""
+    return float(np.polyfit(np.linspace(0, 1, len(gains)), gains, 1)[0])
 
 
 def _peak(likeness: NDArray[np.float32], row: int, column: int) -> tuple[float, float]:

@@ -30,8 +30,8 @@ _BACK_PIXELS = 0.5
 _EVEN_PIXELS = 0.6
 #: Where no more than this share of the corners is seen again, the shot has ended.
 _CUT_SHARE = 0.3
-#: A mark drifts by at least so many pixels in a window, seen from what is around it as well, and its corners by about as
-#: much as each other.
+#: A mark drifts by at least so many pixels in a window, seen from what is around it as well, and its corners by about
+#: as much as each other.
 _MIN_DRIFT_PIXELS = 8.0
 _TOGETHER_PIXELS = 2.0
 #: Corners of a mark, at least, and how near they are to each other: share of the picture's height.
@@ -110,7 +110,7 @@ class Drifts:
         self._samples = []
 
     def _groups(self) -> list[tuple[Rect, NDArray[np.float32]]]:
-        """Return where corners move as one, in the middle sample, and by how much in the whole window, largest first."""
+        """Return where corners move as one, in the window's middle, and by how much in all of it, largest first."""
         height, width = self._samples[0][1].shape[1:]
         bounds = Rect(0, 0, width, height)
         times = np.linspace(-0.5, 0.5, len(self._samples), dtype=np.float32)

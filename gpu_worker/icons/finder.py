@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from domain.detection import IconPlace, IconTrack
+from domain.detection import IconBehaviour, IconPlace, IconTrack
 from domain.job import IconKind
 from domain.regions import Region
 from gpu_worker.icons.animated import LoopFollower
@@ -20,7 +20,7 @@ from gpu_worker.icons.candidates import Candidates
 from gpu_worker.icons.drifting import DriftFollower
 from gpu_worker.icons.drifts import Drifts
 from gpu_worker.icons.following import Follower
-from gpu_worker.icons.kind import judged_kind
+from gpu_worker.icons.kind import is_caption_like, judged_kind
 from gpu_worker.icons.library import LibraryEntry
 from gpu_worker.icons.loops import Loops
 from gpu_worker.icons.overlay import marks_in
@@ -151,16 +151,17 @@ class IconFinder:
     def _track(self, found: Whereabouts, confidence: float) -> IconTrack | None:
         facts = self._facts
         turns = facts.rotation_degrees // 90
-        kind, kind_confidence = (
-            (found.entry.kind, 1.0)
-            if found.entry
-            else judged_kind(
-                found.behaviour,
-                found.main_place.turned(turns, facts.width, facts.height),
-                (facts.height, facts.width) if turns % 2 else (facts.width, facts.height),
-                is_translucent=any(mark.matte is not None for mark in found.marks),
-            )
-        )
+        shown_place = found.main_place.turned(turns, facts.width, facts.height)
+        shown_size = (facts.height, facts.width) if turns % 2 else (facts.width, facts.height)
+        if found.entry is not None:
+            kind, kind_confidence = found.entry.kind, 1.0
+        else:
+            if not self._areas and found.behaviour is IconBehaviour.STILL:
+                longest = max(place.end_frame - place.start_frame for place in found.places)
+                if is_caption_like(shown_place, shown_size, longest / float(facts.frame_rate)):
+                    return None
+            is_translucent = any(mark.matte is not None for mark in found.marks)
+            kind, kind_confidence = judged_kind(found.behaviour, shown_place, shown_size, is_translucent=is_translucent)
         places = self._wanted(found)
         if kind not in self._kinds or not places:
             return None

@@ -32,9 +32,9 @@ _MIN_LEVELS = 3.0
 _REPEATS, _REPEATS_AGAIN, _DIFFERS_BY, _ABOUT = 0.65, 0.55, 0.4, 0.1
 #: Where the picture around repeats by this much too, it is no mark that does.
 _MAX_AROUND = 0.3
-#: Share of the picture's energy that changes, from which it moves as a whole. Before a camera that stands still lamps and
-#: wheels go round as well: there a mark is what repeats by this much, frame by frame, in a corner: its middle lies no
-#: further from the picture's sides than this share of it.
+#: Share of the picture's energy that changes, from which it moves as a whole. Before a camera that stands still lamps
+#: and wheels go round as well: there a mark is what repeats by this much, frame by frame, in a corner: its middle lies
+#: no further from the picture's sides than this share of it.
 _RESTLESS = 0.6
 _EXACTLY, _CORNER_SHARE = 0.8, 0.3
 #: Lags that are tried, those of most pixels first.

@@ -24,9 +24,11 @@ _MAX_REST = 3.0
 _MARGIN = 0.05
 #: Edges closer than this share of the picture's height belong to one mark.
 _GROUP_SHARE = 0.03
-#: A mark has at least so many pixels of edge in small. They fill this share of its ground: of few views, more.
+#: A mark has at least so many pixels of edge in small. They fill this share of its ground: of few views, more. In two
+#: or three views all of a mark must agree: many more pixels than these do not by chance.
 _MIN_EDGE_PIXELS = 24
 _DENSITY, _DENSITY_PER_VIEW = 0.1, 0.8
+_FEW_VIEWS, _CHANCE_EDGE_PIXELS = 3, 150
 #: Edges without others near them are chance: share of a neighbourhood of five pixels.
 _FIRM_SHARE = 0.2
 #: A line of the picture of which this share is edge is the border of a black bar, or of a split screen.
@@ -166,10 +168,13 @@ class _Evidence:
         outside = np.ones(self.energy.shape, dtype=bool)
         outside[wide.slices] = False
         density = float(group.edges.sum() / group.ground.sum())
+        by_chance = _DENSITY_PER_VIEW / self.views
+        if self.views <= _FEW_VIEWS:
+            by_chance *= min(1.0, _CHANCE_EDGE_PIXELS / float(group.edges.sum()))
         moving = self._agreement_of(bounds, outside)
         proved = (
             mine >= needed + strictness.margin * (1 - needed)
-            and density >= strictness.density * (_DENSITY + _DENSITY_PER_VIEW / self.views)
+            and density >= strictness.density * (_DENSITY + by_chance)
             and (moving <= _CLEARLY_MOVES or (moving <= _MAX_OUTSIDE and self._agreement_of(wide, ring) <= _MAX_AROUND))
         )
         return float(np.clip(0.5 + (mine - needed) / (2 * (1 - needed)), 0, 1)) if proved else 0.0

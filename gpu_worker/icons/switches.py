@@ -44,13 +44,16 @@ _MAX_HIDDEN = 0.5
 #: Two switches show the same picture if it is this much alike, and of about the same size.
 _SAME_PICTURE = 0.8
 _SAME_SIZE = 1.5
+#: Sizes of a mark that jumps, as shares of what it was, and how alike it must be there.
+_JUMP_SHARES = (0.85, 0.88, 0.91, 0.94, 0.97, 1.0, 1.03, 1.06, 1.1, 1.13, 1.17)
+_JUMP_LIKENESS = 0.7
 #: Switches that are remembered until one like them comes.
 _REMEMBERED = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Switch:
-    """A place that changed at once before sample ``at``: what is seen there while it is on, which is before or after."""
+    """A place that changed at once before sample ``at``: what is seen there while it is on, be that before or after."""
 
     at: int
     comes: bool
@@ -75,7 +78,7 @@ class Switches:
         for switch in _switches_in(list(self._samples), self._taken - _CALM_SAMPLES):
             for other in self._earlier:
                 likeness = _likeness(switch, other)
-                if likeness >= _SAME_PICTURE:
+                if likeness > 0:
                     found += [replace(look, confidence=likeness) for look in (other.look, switch.look)]
             self._earlier.append(switch)
         return found
@@ -83,7 +86,9 @@ class Switches:
 
 def _switches_in(samples: list[Gradients], at: int) -> Iterator[_Switch]:
     """Yield what is switched between the first and the second half of some samples."""
-    before, after = (np.stack([sample[:2] for sample in half]) for half in (samples[:_CALM_SAMPLES], samples[_CALM_SAMPLES:]))
+    before, after = (
+        np.stack([sample[:2] for sample in half]) for half in (samples[:_CALM_SAMPLES], samples[_CALM_SAMPLES:])
+    )
     means = before.mean(axis=0), after.mean(axis=0)
     noise = sum(((half - mean) ** 2).sum(axis=1).max(axis=0) for half, mean in zip((before, after), means, strict=True))
     change = ((means[1] - means[0]) ** 2).sum(axis=0)
@@ -102,7 +107,9 @@ def _switches_in(samples: list[Gradients], at: int) -> Iterator[_Switch]:
         rect = Rect(x, y, x + wide, y + high)
         ground = labels[rect.slices] == label
         mine = firm[rect.slices] & ground
-        if mine.sum() < max(_MIN_EDGE_PIXELS, _MIN_DENSITY * ground.sum()) or is_too_large(rect, Rect(0, 0, width, height)):
+        if mine.sum() < max(_MIN_EDGE_PIXELS, _MIN_DENSITY * ground.sum()) or is_too_large(
+            rect, Rect(0, 0, width, height)
+        ):
             continue
         if noise[rect.slices][mine].sum() > _MAX_NOISE * change[rect.slices][mine].sum():
             continue
@@ -118,10 +125,7 @@ def _switches_in(samples: list[Gradients], at: int) -> Iterator[_Switch]:
 
 
 def _outline(edges: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the outline of what some edges enclose: a mark has edges there, and what is behind it has none to speak of.
-
-    Inside, the scene may well have more of them.
-    """
+    """Return the outline of what some edges enclose: a mark has edges there; inside, the scene may well have more."""
     filled = np.pad(without_holes(closed(edges)), 2).astype(np.uint8)
     inner = cv2.erode(filled, np.ones((3, 3), np.uint8))
     outer = cv2.dilate(filled, np.ones((3, 3), np.uint8))
@@ -136,11 +140,17 @@ def _is_new(on: NDArray[np.float32], off: NDArray[np.float32], edges: NDArray[np
 
 
 def _likeness(switch: _Switch, other: _Switch) -> float:
-    """Return how like each other the pictures of two switches are, 0-1; 0 where both may be of the same stay."""
+    """Return how like each other the pictures of two switches are, 0-1; 0 where they are two, or of one stay."""
     mine, theirs = switch.look.rect, other.look.rect
     if lie_on_each_other(mine, theirs) and (switch.at == other.at or (other.comes and not switch.comes)):
         return 0.0
     for one, two in ((mine.width, theirs.width), (mine.height, theirs.height)):
         if max(one, two) > _SAME_SIZE * min(one, two):
             return 0.0
-    return place_in(switch.look, other.look.template)[1]
+    shown = other.look.template
+    if switch.at == other.at and switch.comes != other.comes:
+        # What goes here and comes there in the same moment is one mark, be it a little larger there.
+        alike = max(place_in(switch.look, shown.resized(share))[1] for share in _JUMP_SHARES)
+        return alike if alike >= _JUMP_LIKENESS else 0.0
+    alike = place_in(switch.look, shown)[1]
+    return alike if alike >= _SAME_PICTURE else 0.0

@@ -23,11 +23,12 @@ from gpu_worker.video.halo import codec_halo
 from gpu_worker.video.masks import encode_mask, encode_matte
 from gpu_worker.video.rect import Rect
 
-#: What is laid over is the same in every piece, to the pixel: agreement of its edges, and how far they may move.
+#: What is laid over is the same in every piece, to the pixel: agreement of its edges, and how far they may move, where
+#: what is around it agrees no more than this. Where that agrees more, they may move less.
 _MIN_AGREEMENT = 0.66
-_MAX_SHIFT_PIXELS = 0.28
-#: ... and more so where what is around it hardly changes either.
-_RESTLESS_AROUND, _CALM_AGREEMENT, _CALM_SHIFT_PIXELS = 0.5, 0.9, 0.12
+_MAX_SHIFT_PIXELS, _RESTLESS_AROUND = 0.28, 0.25
+#: From here on, what is around hardly changes: edges must agree more as well.
+_CALM_AROUND, _CALM_AGREEMENT, _CALM_SHIFT_PIXELS = 0.5, 0.9, 0.12
 #: Pieces without which nothing is proved.
 _MIN_PIECES = 3
 #: An icon is seen for so many seconds altogether, or for most of a shorter video.
@@ -218,9 +219,10 @@ def _look(spot: Spot, stays: tuple[Stay, ...], follower: Follower, shorter_side:
 
 def _is_laid_over(appearance: Appearance, *, is_calm: bool) -> bool:
     """Tell whether the edges of a mark are the same in every piece, to the pixel, be what is around it as it may."""
-    if not is_calm and appearance.around <= _RESTLESS_AROUND:
-        return appearance.agreement >= _MIN_AGREEMENT and appearance.shift <= _MAX_SHIFT_PIXELS
-    return appearance.agreement >= _CALM_AGREEMENT and appearance.shift <= _CALM_SHIFT_PIXELS
+    if is_calm or appearance.around > _CALM_AROUND:
+        return appearance.agreement >= _CALM_AGREEMENT and appearance.shift <= _CALM_SHIFT_PIXELS
+    most = np.interp(appearance.around, (_RESTLESS_AROUND, _CALM_AROUND), (_MAX_SHIFT_PIXELS, _CALM_SHIFT_PIXELS))
+    return appearance.agreement >= _MIN_AGREEMENT and appearance.shift <= float(most)
 
 
 def _seen_there(best: _Look, look: _Look, factor: float) -> Rect | None:
