@@ -124,14 +124,10 @@ def report(results: list[SearchResult]) -> str:
     """Return the tables of a run: recall and precision by background, and by behaviour."""
     groups = [(kind, [r for r in results if r.case.kind == kind]) for kind in ("moving", "cuts", "static")]
     groups += [("moving or cuts", [r for r in results if r.case.kind != "static"])]
-    groups += [
-        (f"{behaviour}, {name}", [r for r in results if r.case.logo.behaviour is behaviour and is_static(r)])
-        for behaviour in IconBehaviour
-        for name, is_static in (
-            ("moving or cuts", lambda r: r.case.kind != "static"),
-            ("static", lambda r: r.case.kind == "static"),
-        )
-    ]
+    for behaviour in IconBehaviour:
+        alike = [r for r in results if r.case.logo.behaviour is behaviour]
+        groups.append((f"{behaviour}, moving or cuts", [r for r in alike if r.case.kind != "static"]))
+        groups.append((f"{behaviour}, static", [r for r in alike if r.case.kind == "static"]))
     return table(
         ["composites", "count", "recall", "precision", "worst frame error"],
         [_group_row(name, chosen) for name, chosen in groups if chosen],

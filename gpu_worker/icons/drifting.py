@@ -126,6 +126,26 @@ class DriftFollower:
             path.append((start + index, (float(line[0]), float(line[1]))))
         return path
 
+    def _laid_on_each_other(
+        self, pieces: list[Piece], paths: dict[int, tuple[float, float]]
+    ) -> tuple[list[Piece], NDArray[np.float64]]:
+        """Return pieces moved so that the mark is at the same place in all, and how far right and down in them."""
+        size = min(piece.rect.width for piece in pieces), min(piece.rect.height for piece in pieces)
+        corners = np.array([(piece.rect.x0, piece.rect.y0) for piece in pieces])
+        within = self.scale.factor * np.array([paths[piece.index] for piece in pieces]) - corners
+        # As far as in most: at the picture's border there is less around a mark.
+        usual = np.median(within, axis=0)
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        laid = []
+        for piece, (right, down) in zip(pieces, within - usual, strict=True):
+            matrix = np.array([[1, 0, right], [0, 1, down]])
+            moved = [
+                cv2.warpAffine(plane, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+                for plane in piece.planes
+            ]
+            laid.append(Piece(piece.index, Rect(0, 0, *size), np.stack(moved).astype(np.uint8)))
+        return laid, usual
+
     def _laid_over(
         self, pieces: list[Piece], paths: dict[int, tuple[float, float]], shorter_side: int
     ) -> Whereabouts | None:
@@ -133,39 +153,11 @@ class DriftFollower:
         if len(pieces) < _MIN_PIECES:
             return None
         factor = self.scale.factor
+        laid, before = self._laid_on_each_other(pieces, paths)
         template = self.drift.look.template
-        width, height = template.size
-        size = min(piece.rect.width for piece in pieces), min(piece.rect.height for piece in pieces)
-        # As far into a piece as the mark is in most: at the picture's border there is less around it.
-        before = [
-            float(
-                np.median(
-                    [
-                        factor * paths[piece.index][axis] - corner
-                        for piece, corner in ((piece, (piece.rect.x0, piece.rect.y0)[axis]) for piece in pieces)
-                    ]
-                )
-            )
-            for axis in (0, 1)
-        ]
-        laid = []
-        for piece in pieces:
-            right, down = (
-                factor * paths[piece.index][axis] - (piece.rect.x0, piece.rect.y0)[axis] - before[axis]
-                for axis in (0, 1)
-            )
-            matrix = np.array([[1, 0, right], [0, 1, down]])
-            flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-            planes = np.stack(
-                [
-                    cv2.warpAffine(plane, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-                    for plane in piece.planes
-                ]
-            )
-            laid.append(Piece(piece.index, Rect(0, 0, *size), planes))
-        at = Rect(0, 0, width, height)
-        origin = Rect(-round(before[0]), -round(before[1]), size[0] - round(before[0]), size[1] - round(before[1]))
-        near = near_mask(template.edges, at, origin, self.scale)
+        left, top = (round(side) for side in before)
+        shown = Rect(-left, -top, laid[0].rect.width - left, laid[0].rect.height - top)
+        near = near_mask(template.edges, Rect(0, 0, *template.size), shown, self.scale)
         seen = measure(laid, near, shorter_side)
         if seen is None or seen.agreement < max(_MIN_AGREEMENT, seen.around + _MORE_THAN_AROUND):
             return None

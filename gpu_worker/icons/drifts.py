@@ -23,7 +23,7 @@ _WINDOW_SAMPLES, _MIN_SAMPLES = 12, 10
 #: Corners that are followed, how good they must be relative to the best, and how near to each other they are.
 _MOST_CORNERS, _CORNER_QUALITY, _CORNER_PIXELS = 600, 0.01, 4
 #: How much of the picture around a corner is compared: little, as what is beside a mark does not go with it.
-_COMPARED = {"winSize": (13, 13), "maxLevel": 2}
+_COMPARED, _COMPARED_LEVELS = (13, 13), 2
 #: A corner is lost if it is not found again from where it was found, to so many pixels.
 _BACK_PIXELS = 0.5
 #: Root mean square, in pixels, by which a corner that moves evenly is off its line: a mark moves by whole pixels.
@@ -95,10 +95,9 @@ class Drifts:
             return False
         here = np.ascontiguousarray(self._paths[:, -1:])
         one, two = _grey(before), _grey(after)
-        there, seen, _ = cv2.calcOpticalFlowPyrLK(one, two, here, here.copy(), **_COMPARED)
-        back, again, _ = cv2.calcOpticalFlowPyrLK(two, one, there, there.copy(), **_COMPARED)
-        off = np.abs(back - here).max(axis=(1, 2))
-        kept = (seen[:, 0] > 0) & (again[:, 0] > 0) & (off <= _BACK_PIXELS)
+        there, seen = _followed(one, two, here)
+        back, again = _followed(two, one, there)
+        kept = seen & again & (np.abs(back - here).max(axis=(1, 2)) <= _BACK_PIXELS)
         if kept.sum() <= _CUT_SHARE * len(kept):
             return False
         self._paths = np.concatenate((self._paths, there), axis=1)[kept]
@@ -170,6 +169,16 @@ def _go_together(drift: Drift, other: Drift) -> bool:
     width, height = other.look.template.size
     expected, rect = Rect(x, y, x + width, y + height), drift.look.rect
     return expected.meet(rect).area >= 0.5 * min(expected.area, rect.area)
+
+
+def _followed(
+    before: NDArray[np.uint8], after: NDArray[np.uint8], points: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return where points (n, 1, 2) of one picture are in another, and which of them are seen there."""
+    there, seen, _ = cv2.calcOpticalFlowPyrLK(
+        before, after, points, points.copy(), winSize=_COMPARED, maxLevel=_COMPARED_LEVELS
+    )
+    return np.asarray(there, np.float32), np.asarray(seen[:, 0] > 0)
 
 
 def _grey(luma: _Planes) -> NDArray[np.uint8]:

@@ -7,7 +7,7 @@ follows each of them through every frame (``following``), and measures it to the
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,9 +104,7 @@ class IconFinder:
         candidates = self._candidates.chosen(self._recognition.flush())
         turning = [LoopFollower(loop, self._loops.scale) for loop in self._loops.flush()]
         drifting = [DriftFollower(drift, self._scale, self._step) for drift in self._drifts.flush()]
-        if not candidates and not turning and not drifting:
-            return ()
-        followers = [
+        staying = [
             Follower(
                 candidate.template,
                 tuple(candidate.rects),
@@ -116,33 +114,40 @@ class IconFinder:
             )
             for candidate in candidates
         ]
-        for frame in self._again():
-            if followers or drifting:
-                gradients = small_gradients(frame, self._scale)
-            for follower in (*followers, *drifting):
-                follower.process_frame(frame, gradients)
-            for loop_follower in turning:
-                loop_follower.process_frame(frame)
-        restless = [loop_follower.whereabouts(self._shorter_side) for loop_follower in turning]
-        restless += [
-            drift_follower.whereabouts(self._shorter_side, float(self._facts.frame_rate)) for drift_follower in drifting
-        ]
+        if not staying and not turning and not drifting:
+            return ()
+        self._follow(staying, turning, drifting)
+        rate = float(self._facts.frame_rate)
+        restless = [loop.whereabouts(self._shorter_side) for loop in turning]
+        restless += [drift.whereabouts(self._shorter_side, rate) for drift in drifting]
         tracks = [
             track
             for found in restless
             if found is not None and (track := self._track(found, found.agreement)) is not None
         ]
         wholes = tuple(tracks)
-        for candidate, follower in zip(candidates, followers, strict=True):
-            found = whereabouts(
-                follower, self._shorter_side, float(self._facts.frame_rate), self._library, candidate.entry
-            )
+        for candidate, follower in zip(candidates, staying, strict=True):
+            found = whereabouts(follower, self._shorter_side, rate, self._library, candidate.entry)
             track = None if found is None else self._track(found, candidate.confidence)
             # A part of a mark that turns may stay where it is, and one that drifts stays for a while.
             if track is not None and not any(_is_part_of(track, other) for other in wholes):
                 tracks.append(track)
         ordered = sorted(tracks, key=lambda track: track.places[0].start_frame)
         return tuple(track.model_copy(update={"index": index}) for index, track in enumerate(ordered))
+
+    def _follow(
+        self, staying: Sequence[Follower], turning: Sequence[LoopFollower], drifting: Sequence[DriftFollower]
+    ) -> None:
+        """Take the second look."""
+        for frame in self._again():
+            if staying or drifting:
+                gradients = small_gradients(frame, self._scale)
+                for follower in staying:
+                    follower.process_frame(frame, gradients)
+                for drift_follower in drifting:
+                    drift_follower.process_frame(frame, gradients)
+            for loop_follower in turning:
+                loop_follower.process_frame(frame)
 
     @property
     def _shorter_side(self) -> int:

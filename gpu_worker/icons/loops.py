@@ -37,6 +37,8 @@ _MAX_AROUND = 0.3
 #: no further from the picture's sides than this share of it.
 _RESTLESS = 0.6
 _EXACTLY, _CORNER_SHARE = 0.8, 0.3
+#: ... and that changes for this share of the round, by at least this share of the largest step's energy.
+_STEPS, _STEP_SHARE = 0.4, 0.03
 #: Lags that are tried, those of most pixels first.
 _TRIED_LAGS = 3
 #: What changes by less than this share of the strongest is no part of a loop.
@@ -205,16 +207,24 @@ def _loops_of(
         ring[rect.grow(max(6, high), bounds).slices] = True
         ring[rect.grow(3, bounds).slices] = False
         around = float((likeness[lag] * power)[ring].sum() / max(1e-3, float(power[ring].sum())))
-        stands_still = is_calm or float(np.median(power[ring])) < _MIN_LEVELS**2
+        is_lively = float(np.median(power[ring])) >= _MIN_LEVELS**2
         alike = float((likeness[lag] * power)[mine].sum() / power[mine].sum())
-        if around > _MAX_AROUND or (stands_still and not (alike >= _EXACTLY and _is_in_corner(rect, bounds))):
-            continue
         coarse = rect.grow(2, bounds)
         looks = np.stack([courses[(slice(phase, None, lag), *coarse.slices)].mean(axis=0) for phase in range(lag)])
+        is_surely_a_mark = alike >= _EXACTLY and _is_in_corner(rect, bounds) and _changes_all_along(looks)
+        stands_still = is_calm or not is_lively
+        if (is_lively and around > _MAX_AROUND) or (stands_still and not is_surely_a_mark):
+            continue
         factor = scale.factor
         full = Rect(*(round(side * factor) for side in (coarse.x0, coarse.y0, coarse.x1, coarse.y1)))
         loops.append(Loop(full, coarse, lag, alike, looks, first_frame, stands_still))
     return loops
+
+
+def _changes_all_along(looks: _Courses) -> bool:
+    """Tell whether a round's looks (n, h, w) go over into each other: a lamp has but two of them."""
+    steps = ((np.roll(looks, -1, axis=0) - looks) ** 2).sum(axis=(1, 2))
+    return bool((steps >= _STEP_SHARE * steps.max()).mean() >= _STEPS)
 
 
 def _is_in_corner(rect: Rect, bounds: Rect) -> bool:

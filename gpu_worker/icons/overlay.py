@@ -87,6 +87,9 @@ def marks_in(persistence: Persistence, regions: tuple[Rect, ...] = ()) -> list[F
             # What agrees a little less may be the rest of a mark, or chance edges that lead far away from it.
             if within and group.rect.area > _MAX_REST * sum(other.rect.area for other in within):
                 continue
+            # ... or edges beside it.
+            if any(group.rect.meet(other.rect).area < 0.5 * other.rect.area for other in within):
+                continue
             inside = any(region.meet(group.rect).area >= 0.5 * group.rect.area for region in regions)
             if regions and not inside:
                 continue

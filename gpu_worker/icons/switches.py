@@ -84,19 +84,62 @@ class Switches:
         return found
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Change:
+    """What some samples have in common before a moment, and after it: ``means`` and ``energies`` of luma's edges.
+
+    ``change`` (h, w) is the energy by which the two differ, ``noise`` that by which the samples of either do.
+    """
+
+    samples: tuple[list[Gradients], list[Gradients]]
+    means: tuple[NDArray[np.float32], NDArray[np.float32]]
+    energies: tuple[NDArray[np.float32], NDArray[np.float32]]
+    change: NDArray[np.float32]
+    noise: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, before: list[Gradients], after: list[Gradients]) -> _Change:
+        means, noises = [], []
+        for samples in (before, after):
+            luma = [sample[:2] for sample in samples]
+            mean = np.asarray(np.mean(luma, axis=0, dtype=np.float32))
+            noises.append(np.max([_squared(edges - mean) for edges in luma], axis=0))
+            means.append(mean)
+        change, energies = _squared(means[1] - means[0]), (_squared(means[0]), _squared(means[1]))
+        return cls((before, after), (means[0], means[1]), energies, change, noises[0] + noises[1])
+
+    @property
+    def edges(self) -> NDArray[np.bool_]:
+        """Return which pixels (h, w) are edges that change at once; none where the whole picture does."""
+        least = _MIN_EDGE_LEVELS**2
+        edges = (self.change >= least) & (self.change >= _CHANGES_OVER_NOISE * self.noise)
+        structured = np.maximum(*self.energies) >= least
+        return edges if edges.sum() <= _CUT_SHARE * structured.sum() else np.zeros_like(edges)
+
+    def look_at(self, rect: Rect, edges: NDArray[np.bool_]) -> tuple[bool, Found] | None:
+        """Return whether a mark comes or goes in a rectangle with edges that change, and its look; None without one."""
+        if self.noise[rect.slices][edges].sum() > _MAX_NOISE * self.change[rect.slices][edges].sum():
+            return None
+        outline = _outline(edges)
+        energies = [energy[rect.slices] for energy in self.energies]
+        comes = bool(energies[1][outline].sum() >= energies[0][outline].sum())
+        on, off = (self.means[half][(slice(None), *rect.slices)] for half in (comes, not comes))
+        if not _is_new(on, off, edges):
+            return None
+        shown = np.mean([sample[(slice(None), *rect.slices)] for sample in self.samples[comes]], axis=0)
+        # Edges of the scene that a mark hides say nothing of it.
+        own = edges & (energies[not comes] <= _MAX_HIDDEN * energies[comes])
+        return comes, Found(rect, Template.of(np.asarray(shown, np.float32), own), 0.0, is_switched=True)
+
+
+def _squared(gradients: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(np.einsum("phw,phw->hw", gradients, gradients))
+
+
 def _switches_in(samples: list[Gradients], at: int) -> Iterator[_Switch]:
     """Yield what is switched between the first and the second half of some samples."""
-    before, after = (
-        np.stack([sample[:2] for sample in half]) for half in (samples[:_CALM_SAMPLES], samples[_CALM_SAMPLES:])
-    )
-    means = before.mean(axis=0), after.mean(axis=0)
-    noise = sum(((half - mean) ** 2).sum(axis=1).max(axis=0) for half, mean in zip((before, after), means, strict=True))
-    change = ((means[1] - means[0]) ** 2).sum(axis=0)
-    energies = [(mean**2).sum(axis=0) for mean in means]
-    least = _MIN_EDGE_LEVELS**2
-    edges = (change >= least) & (change >= _CHANGES_OVER_NOISE * noise)
-    if edges.sum() > _CUT_SHARE * (np.maximum(*energies) >= least).sum():
-        return
+    change = _Change.of(samples[:_CALM_SAMPLES], samples[_CALM_SAMPLES:])
+    edges = change.edges
     height, width = edges.shape
     firm = edges & (cv2.blur(edges.astype(np.float32), (5, 5)) >= _FIRM_SHARE)
     reach = max(2, round(_GROUP_SHARE * height))
@@ -107,21 +150,13 @@ def _switches_in(samples: list[Gradients], at: int) -> Iterator[_Switch]:
         rect = Rect(x, y, x + wide, y + high)
         ground = labels[rect.slices] == label
         mine = firm[rect.slices] & ground
-        if mine.sum() < max(_MIN_EDGE_PIXELS, _MIN_DENSITY * ground.sum()) or is_too_large(
-            rect, Rect(0, 0, width, height)
-        ):
+        if is_too_large(rect, Rect(0, 0, width, height)):
             continue
-        if noise[rect.slices][mine].sum() > _MAX_NOISE * change[rect.slices][mine].sum():
+        if mine.sum() < max(_MIN_EDGE_PIXELS, _MIN_DENSITY * ground.sum()):
             continue
-        outline = _outline(mine)
-        off, on = sorted((0, 1), key=lambda half: float(energies[half][rect.slices][outline].sum()))
-        if not _is_new(means[on][(slice(None), *rect.slices)], means[off][(slice(None), *rect.slices)], mine):
-            continue
-        # Edges of the scene that a mark hides say nothing of it.
-        own = mine & (energies[off][rect.slices] <= _MAX_HIDDEN * energies[on][rect.slices])
-        half = samples[_CALM_SAMPLES:] if on else samples[:_CALM_SAMPLES]
-        shown = np.mean([sample[(slice(None), *rect.slices)] for sample in half], axis=0, dtype=np.float32)
-        yield _Switch(at, bool(on), Found(rect, Template.of(shown, own), 0.0, is_switched=True))
+        seen = change.look_at(rect, mine)
+        if seen is not None:
+            yield _Switch(at, *seen)
 
 
 def _outline(edges: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -129,7 +164,7 @@ def _outline(edges: NDArray[np.bool_]) -> NDArray[np.bool_]:
     filled = np.pad(without_holes(closed(edges)), 2).astype(np.uint8)
     inner = cv2.erode(filled, np.ones((3, 3), np.uint8))
     outer = cv2.dilate(filled, np.ones((3, 3), np.uint8))
-    return ((outer > 0) & (inner == 0))[2:-2, 2:-2]
+    return np.asarray((outer != inner)[2:-2, 2:-2])
 
 
 def _is_new(on: NDArray[np.float32], off: NDArray[np.float32], edges: NDArray[np.bool_]) -> bool:
