@@ -20,6 +20,10 @@ _AROUND_PIXELS = 6
 #: While it is on, a mark is seen as well in all frames, but for this share of them, to this share of its usual gain.
 _UNSTEADY_SHARE, _UNSTEADY_BY = 0.15, 0.15
 
+#: A mark is neither on nor off while its gain is between these shares of the usual one: for so many frames per switch.
+_OFF_SHARE, _ON_SHARE = 0.25, 0.75
+_FRAMES_BETWEEN = 1
+
 
 def above_off(gains: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return gains without what the scene alone has of them: 0 while a mark is off, 1 where it is as it was found."""
@@ -36,6 +40,12 @@ def is_steady(gains: NDArray[np.float32], first_frame: int, stays: Sequence[Stay
         unsteady += int((np.abs(life - np.median(life)) > _UNSTEADY_BY * usual).sum())
         total += len(life)
     return total > 0 and unsteady <= _UNSTEADY_SHARE * total
+
+
+def is_abrupt(gains: NDArray[np.float32], stays: Sequence[Stay], usual: float) -> bool:
+    """Tell whether a mark is on or off, but for a frame of each switch: what is hidden by what moves is neither."""
+    between = (gains > _OFF_SHARE * usual) & (gains < _ON_SHARE * usual)
+    return int(between.sum()) <= _FRAMES_BETWEEN * 2 * len(stays)
 
 
 def switched_appearance(

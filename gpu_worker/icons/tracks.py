@@ -17,7 +17,7 @@ from gpu_worker.icons.pieces import full_rect, near_mask
 from gpu_worker.icons.presence import Stay, stays_of
 from gpu_worker.icons.recognition import named
 from gpu_worker.icons.sample import gradients_of
-from gpu_worker.icons.switched import above_off, is_steady, switched_appearance
+from gpu_worker.icons.switched import above_off, is_abrupt, is_steady, switched_appearance
 from gpu_worker.icons.template import Template
 from gpu_worker.video.halo import codec_halo
 from gpu_worker.video.masks import encode_mask, encode_matte
@@ -191,7 +191,9 @@ def _looks(follower: Follower, shorter_side: int, frame_rate: float) -> list[_Lo
     looks = []
     for spot, gains in zip(follower.spots, gains_of, strict=True):
         stays = tuple(stays_of(gains, spot.first_frame, usual, frame_rate))
-        if follower.is_switched and not is_steady(gains, spot.first_frame, stays, usual):
+        if follower.is_switched and not (
+            is_steady(gains, spot.first_frame, stays, usual) and is_abrupt(gains, stays, usual)
+        ):
             continue
         look = _look(spot, stays, follower, shorter_side)
         if look is not None:
