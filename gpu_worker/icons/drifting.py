@@ -13,7 +13,7 @@ from domain.detection import IconBehaviour, IconPlace, Mark
 from gpu_worker.icons.appearance import grown, measure
 from gpu_worker.icons.drifts import Drift
 from gpu_worker.icons.pieces import Piece, Pieces, cut_piece, near_mask
-from gpu_worker.icons.presence import stays_of
+from gpu_worker.icons.presence import Stay, stays_of
 from gpu_worker.icons.sample import Scale
 from gpu_worker.icons.switched import is_steady
 from gpu_worker.icons.tracks import Whereabouts
@@ -33,10 +33,15 @@ _MIN_AGREEMENT, _MORE_THAN_AROUND = 0.82, 0.25
 _MAX_SHIFT_PIXELS = 0.6
 #: While it drifts, its gain rises or falls by no more than this share.
 _MAX_RISE = 0.12
+#: A frame shows another shot if its edges correlate less than this with those of the frame before. What comes or goes
+#: so many frames from there is of that shot: a mark goes on.
+_SAME_SHOT, _AT_CUT_FRAMES = 0.2, 3
+#: Of the picture, every such pixel tells.
+_SPARSE = 4
 #: Its path is even to so many small pixels.
 _MAX_OFF_PATH = 0.5
 #: A mark drifts for so many seconds, or for most of a shorter video, and by so many small pixels.
-_MIN_SECONDS, _MIN_VIDEO_SHARE = 2.0, 0.6
+_MIN_SECONDS, _MIN_VIDEO_SHARE = 3.0, 0.6
 _MIN_DRIFT_PIXELS = 8.0
 _MIN_PIECES = 6
 
@@ -58,9 +63,12 @@ class DriftFollower:
     _places: list[tuple[float, float]] = field(default_factory=list)
     _pieces: Pieces = field(default_factory=Pieces)
     _off: tuple[float, float] = (0.0, 0.0)
+    _cuts: list[int] = field(default_factory=list)
+    _before: NDArray[np.float32] | None = None
 
     def process_frame(self, frame: Frame, gradients: NDArray[np.float32]) -> None:
         """Take the next frame; ``gradients`` (6, h, w) are its own in small."""
+        self._note_cut(frame.index, gradients[:2, ::_SPARSE, ::_SPARSE])
         template = self.drift.look.template
         expected = tuple(side + off for side, off in zip(self.drift.place_at(frame.index), self._off, strict=True))
         self._places.append((expected[0], expected[1]))
@@ -86,6 +94,18 @@ class DriftFollower:
         if frame.index % max(1, self.step // 2) == 0:
             self._pieces.add(cut_piece(frame, there, self.scale))
 
+    def _note_cut(self, index: int, edges: NDArray[np.float32]) -> None:
+        before, self._before = self._before, edges.copy()
+        if before is not None:
+            spread = float(np.sqrt((before**2).sum() * (edges**2).sum()))
+            if float((before * edges).sum()) < _SAME_SHOT * spread:
+                self._cuts.append(index)
+
+    def _ends_at_cut(self, stay: Stay) -> bool:
+        """Tell whether what is seen comes or goes with a shot."""
+        ends = [end for end in (stay.start, stay.end) if 0 < end < len(self._gains)]
+        return any(abs(end - cut) <= _AT_CUT_FRAMES for end in ends for cut in self._cuts)
+
     def whereabouts(self, shorter_side: int, frame_rate: float) -> Whereabouts | None:
         """Return where and when the mark drifts; None where it is not proved to be laid over."""
         gains = np.asarray(self._gains, dtype=np.float32)
@@ -99,6 +119,7 @@ class DriftFollower:
             abs(_rise(gains[stay.start : stay.end])) > _MAX_RISE * usual for stay in stays
         ):
             return None
+        stays = [stay for stay in stays if not self._ends_at_cut(stay)]
         frames = sum(stay.end - stay.start for stay in stays)
         if frames < min(_MIN_SECONDS * frame_rate, _MIN_VIDEO_SHARE * len(gains)):
             return None

@@ -135,6 +135,16 @@ def test_a_logo_that_drifts_is_moving_and_followed_to_the_pixel():
         assert (mask & near).sum() / mask.sum() > 0.97
 
 
+def test_what_drifts_only_in_one_shot_is_of_the_scene():
+    def place_of(index):
+        return (CORNERS[0][0] + index // 2, CORNERS[0][1] + index // 4) if index >= 50 else None
+
+    shots = moving(50, 1.0) + [
+        replace(frame, index=frame.index + 50, pts=frame.index + 50) for frame in moving(100, 1.0, seed=7)
+    ]
+    assert find(with_logo(shots, place_of)[0]) == ()
+
+
 @pytest.mark.parametrize("speed", [0.0, 0.1])
 def test_a_logo_that_blinks_before_a_camera_that_hardly_moves(speed):
     frames, alpha = with_logo(moving(200, speed), lambda index: CORNERS[0] if index // 40 % 2 else None)
