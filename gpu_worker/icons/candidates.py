@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -25,7 +25,7 @@ class Candidate:
     """A mark to be followed: what it looks like in small, where it was found, and how sure that is, 0-1.
 
     ``entry`` is the library's that says that it is a mark, None where what moves behind it does, or, where it
-    ``is_switched``, how it comes and goes.
+    ``is_switched``, how it comes and goes; where it also ``is_in_views``, either may prove it.
     """
 
     template: Template
@@ -33,6 +33,7 @@ class Candidate:
     confidence: float
     entry: LibraryEntry | None = None
     is_switched: bool = False
+    is_in_views: bool = True
 
 
 @dataclass(slots=True)
@@ -46,8 +47,15 @@ class Candidates:
         for find in found:
             same = [other for other in self._finds if lie_on_each_other(find.rect, other.rect)]
             if all(_worth(find) > _worth(other) for other in same):
-                self._finds = [other for other in self._finds if not any(other is one for one in same)]
-                self._finds.append(find)
+                in_views = find.is_in_views or any(other.is_in_views and _are_alike(other, find) for other in same)
+                others = [other for other in self._finds if not any(other is one for one in same)]
+                self._finds = [*others, replace(find, is_in_views=in_views)]
+            elif find.is_in_views:
+                seen = [other for other in same if _are_alike(find, other)]
+                self._finds = [
+                    replace(other, is_in_views=True) if any(other is one for one in seen) else other
+                    for other in self._finds
+                ]
 
     def chosen(self, known: list[Candidate]) -> list[Candidate]:
         """Return the marks, surest first; those of ``known`` that nothing else shows come last."""
@@ -58,15 +66,22 @@ class Candidates:
                 if likeness >= _SAME_LIKENESS:
                     candidate.rects.append(rect)
                     candidate.confidence = max(candidate.confidence, find.confidence)
+                    candidate.is_in_views |= find.is_in_views
                     break
             else:
-                candidates.append(Candidate(find.template, [find.rect], find.confidence, None, find.is_switched))
+                candidates.append(
+                    Candidate(find.template, [find.rect], find.confidence, None, find.is_switched, find.is_in_views)
+                )
         unseen = [
             mark
             for mark in known
             if not any(lie_on_each_other(mark.rects[0], rect) for other in candidates for rect in other.rects)
         ]
         return candidates[: _MAX_CANDIDATES - len(unseen)] + unseen[:_MAX_CANDIDATES]
+
+
+def _are_alike(find: Found, other: Found) -> bool:
+    return place_in(find, other.template)[1] >= _SAME_LIKENESS
 
 
 def _worth(find: Found) -> tuple[bool, float]:

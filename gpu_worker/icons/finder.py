@@ -128,6 +128,10 @@ class IconFinder:
         wholes = tuple(tracks)
         for candidate, follower in zip(candidates, staying, strict=True):
             found = whereabouts(follower, self._shorter_side, rate, self._library, candidate.entry)
+            if found is None and candidate.is_switched and candidate.is_in_views:
+                # Over a picture that moves, what differs from frame to frame is not the mark alone.
+                follower.is_switched = False
+                found = whereabouts(follower, self._shorter_side, rate, self._library)
             track = None if found is None else self._track(found, candidate.confidence)
             # A part of a mark that turns may stay where it is, and one that drifts stays for a while.
             if track is not None and not any(_is_part_of(track, other) for other in wholes):

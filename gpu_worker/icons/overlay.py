@@ -60,13 +60,14 @@ _IN_REGION = _Strictness(0.0, 0.6, may_touch_border=True)
 class Found:
     """A mark as the video shows it, in small pixels: where, what it looks like, and how sure it is, 0-1.
 
-    ``is_switched`` says that it was told by how it comes and goes, not by what stays in views.
+    ``is_switched`` says that it was told by how it comes and goes, ``is_in_views`` by what stays in views.
     """
 
     rect: Rect
     template: Template
     confidence: float
     is_switched: bool = False
+    is_in_views: bool = True
 
 
 def marks_in(persistence: Persistence, regions: tuple[Rect, ...] = ()) -> list[Found]:
@@ -103,12 +104,33 @@ def marks_in(persistence: Persistence, regions: tuple[Rect, ...] = ()) -> list[F
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Group:
+class Group:
     """Edges that stayed: ``edges`` and ``ground``, what they cover with what lies between them, (h, w) of ``rect``."""
 
     rect: Rect
     edges: NDArray[np.bool_]
     ground: NDArray[np.bool_]
+
+
+def groups_of(edges: NDArray[np.bool_]) -> list[Group]:
+    """Return the edges (h, w) of a picture in groups: those near to each other, and so many as a mark has."""
+    firm = edges & (cv2.blur(edges.astype(np.float32), (5, 5)) >= _FIRM_SHARE)
+    reach = _reach(edges.shape[0])
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(firm.astype(np.uint8), kernel))
+    groups = []
+    for label in range(1, count):
+        x, y, width, height = (int(value) for value in stats[label, :4])
+        rect = Rect(x, y, x + width, y + height)
+        ground = labels[rect.slices] == label
+        mine = firm[rect.slices] & ground
+        if mine.sum() >= _MIN_EDGE_PIXELS:
+            groups.append(Group(rect, mine, ground))
+    return groups
+
+
+def _reach(height: int) -> int:
+    return max(2, round(_GROUP_SHARE * height))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,26 +159,13 @@ class _Evidence:
 
     @property
     def reach(self) -> int:
-        return max(2, round(_GROUP_SHARE * self.bounds.height))
+        return _reach(self.bounds.height)
 
-    def groups(self, needed: float) -> list[_Group]:
+    def groups(self, needed: float) -> list[Group]:
         """Return the groups of edges that agree at least so far."""
-        edges = _without_bars((self.agreement >= needed) & (self.strength >= _MIN_EDGE_LEVELS**2))
-        firm = edges & (cv2.blur(edges.astype(np.float32), (5, 5)) >= _FIRM_SHARE)
-        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (self.reach, self.reach))
-        joined = cv2.dilate(firm.astype(np.uint8), kernel)
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(joined)
-        groups = []
-        for label in range(1, count):
-            x, y, width, height = (int(value) for value in stats[label, :4])
-            rect = Rect(x, y, x + width, y + height)
-            ground = labels[rect.slices] == label
-            mine = firm[rect.slices] & ground
-            if mine.sum() >= _MIN_EDGE_PIXELS:
-                groups.append(_Group(rect, mine, ground))
-        return groups
+        return groups_of(_without_bars((self.agreement >= needed) & (self.strength >= _MIN_EDGE_LEVELS**2)))
 
-    def confidence(self, group: _Group, needed: float, strictness: _Strictness) -> float:
+    def confidence(self, group: Group, needed: float, strictness: _Strictness) -> float:
         """Return how sure it is that a group is laid over the picture, 0 where it is not."""
         rect, bounds = group.rect, self.bounds
         touches = rect.x0 <= 1 or rect.y0 <= 1 or rect.x1 >= bounds.x1 - 1 or rect.y1 >= bounds.y1 - 1

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from gpu_worker.icons.appearance import closed, without_holes
 from gpu_worker.icons.candidates import lie_on_each_other, place_in
-from gpu_worker.icons.overlay import Found, is_too_large
+from gpu_worker.icons.overlay import Found, groups_of, is_too_large
 from gpu_worker.icons.sample import Gradients
 from gpu_worker.icons.template import Template
 from gpu_worker.video.rect import Rect
@@ -31,12 +31,9 @@ _CHANGES_OVER_NOISE = 12.0
 _MAX_NOISE = 0.03
 #: If so much of the picture's structure changes, it is a cut.
 _CUT_SHARE = 0.3
-#: Edges closer than this share of the picture's height belong to one mark, of at least so many pixels; those of a mark
-#: fill more of its ground than the outlines of a thing.
-_GROUP_SHARE = 0.03
+#: A mark has at least so many pixels of edge; they fill more of its ground than the outlines of a thing do.
 _MIN_EDGE_PIXELS = 40
 _MIN_DENSITY = 0.25
-_FIRM_SHARE = 0.2
 #: What a lamp shows is where its edges were before: they are the mark's if this share of their energy is new.
 _MIN_NEW = 0.6
 #: Share of an edge's energy that is there without the mark, from which it is taken for the scene's.
@@ -129,7 +126,9 @@ class _Change:
         shown = np.mean([sample[(slice(None), *rect.slices)] for sample in self.samples[comes]], axis=0)
         # Edges of the scene that a mark hides say nothing of it.
         own = edges & (energies[not comes] <= _MAX_HIDDEN * energies[comes])
-        return comes, Found(rect, Template.of(np.asarray(shown, np.float32), own), 0.0, is_switched=True)
+        return comes, Found(
+            rect, Template.of(np.asarray(shown, np.float32), own), 0.0, is_switched=True, is_in_views=False
+        )
 
 
 def _squared(gradients: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -140,21 +139,13 @@ def _switches_in(samples: list[Gradients], at: int) -> Iterator[_Switch]:
     """Yield what is switched between the first and the second half of some samples."""
     change = _Change.of(samples[:_CALM_SAMPLES], samples[_CALM_SAMPLES:])
     edges = change.edges
-    height, width = edges.shape
-    firm = edges & (cv2.blur(edges.astype(np.float32), (5, 5)) >= _FIRM_SHARE)
-    reach = max(2, round(_GROUP_SHARE * height))
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(firm.astype(np.uint8), kernel))
-    for label in range(1, count):
-        x, y, wide, high = (int(value) for value in stats[label, :4])
-        rect = Rect(x, y, x + wide, y + high)
-        ground = labels[rect.slices] == label
-        mine = firm[rect.slices] & ground
-        if is_too_large(rect, Rect(0, 0, width, height)):
+    bounds = Rect(0, 0, edges.shape[1], edges.shape[0])
+    for group in groups_of(edges):
+        if is_too_large(group.rect, bounds):
             continue
-        if mine.sum() < max(_MIN_EDGE_PIXELS, _MIN_DENSITY * ground.sum()):
+        if group.edges.sum() < max(_MIN_EDGE_PIXELS, _MIN_DENSITY * group.ground.sum()):
             continue
-        seen = change.look_at(rect, mine)
+        seen = change.look_at(group.rect, group.edges)
         if seen is not None:
             yield _Switch(at, *seen)
 
