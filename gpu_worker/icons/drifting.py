@@ -15,7 +15,6 @@ from gpu_worker.icons.drifts import Drift
 from gpu_worker.icons.pieces import Piece, Pieces, cut_piece, near_mask
 from gpu_worker.icons.presence import Stay, stays_of
 from gpu_worker.icons.sample import Scale
-from gpu_worker.icons.switched import is_steady
 from gpu_worker.icons.tracks import Whereabouts
 from gpu_worker.video.frame import Frame
 from gpu_worker.video.masks import encode_mask
@@ -31,8 +30,9 @@ _EVEN_FRAMES = 12
 #: how far they may move: a mark that drifts by whole pixels is up to half of one off its even path.
 _MIN_AGREEMENT, _MORE_THAN_AROUND = 0.82, 0.25
 _MAX_SHIFT_PIXELS = 0.6
-#: While it drifts, its gain rises or falls by no more than this share.
-_MAX_RISE = 0.12
+#: While it drifts, its gain rises or falls by no more than this share, and is off by more than the second one in no
+#: more frames than the third.
+_MAX_RISE, _UNLEVEL_BY, _UNLEVEL_SHARE = 0.12, 0.15, 0.15
 #: A frame shows another shot if its edges correlate less than this with those of the frame before. What comes or goes
 #: so many frames from there is of that shot: a mark goes on.
 _SAME_SHOT, _AT_CUT_FRAMES = 0.2, 3
@@ -115,9 +115,7 @@ class DriftFollower:
         stays = stays_of(gains, 0, float(np.median(seen)), frame_rate)
         # A thing that comes nearer, or goes, is seen better and better, or worse.
         usual = float(np.median(seen))
-        if not is_steady(gains, 0, stays, usual) or any(
-            abs(_rise(gains[stay.start : stay.end])) > _MAX_RISE * usual for stay in stays
-        ):
+        if not all(_is_level(gains[stay.start : stay.end], usual) for stay in stays):
             return None
         stays = [stay for stay in stays if not self._ends_at_cut(stay)]
         frames = sum(stay.end - stay.start for stay in stays)
@@ -214,9 +212,11 @@ def _places_of(corners: dict[int, tuple[int, ...]], full: tuple[int, int], insid
     return tuple(places)
 
 
-def _rise(gains: NDArray[np.float32]) -> float:
-    """Return by how much gains rise from the first to the last, by the line through all."""
-    return float(np.polyfit(np.linspace(0, 1, len(gains)), gains, 1)[0])
+def _is_level(gains: NDArray[np.float32], usual: float) -> bool:
+    """Tell whether a mark is equally well seen in the frames of a stay, from the first to the last."""
+    rise = float(np.polyfit(np.linspace(0, 1, len(gains)), gains, 1)[0])
+    off = np.abs(gains - np.median(gains)) > _UNLEVEL_BY * usual
+    return abs(rise) <= _MAX_RISE * usual and float(off.mean()) <= _UNLEVEL_SHARE
 
 
 def _peak(likeness: NDArray[np.float32], row: int, column: int) -> tuple[float, float]:

@@ -17,8 +17,9 @@ from gpu_worker.icons.presence import Stay
 _MIN_LEVELS, _OVER_CHANCE = 4.0, 3.0
 #: Around it is what is so many pixels away from where it was found.
 _AROUND_PIXELS = 6
-#: While it is on, a mark is seen as well in all frames, but for this share of them, to this share of its usual gain.
-_UNSTEADY_SHARE, _UNSTEADY_BY = 0.15, 0.15
+#: While it is on, a mark's gain differs from one frame to the next by no more than this share of the usual one, but for
+#: this share of the frames.
+_UNSTEADY_SHARE, _UNSTEADY_BY = 0.1, 0.04
 
 #: A mark is neither on nor off while its gain is between these shares of the usual one: for so many frames per switch.
 _OFF_SHARE, _ON_SHARE = 0.25, 0.75
@@ -33,12 +34,10 @@ def above_off(gains: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def is_steady(gains: NDArray[np.float32], first_frame: int, stays: Sequence[Stay], usual: float) -> bool:
-    """Tell whether a mark is equally well seen for as long as it is on: a thing that comes and goes is not."""
-    unsteady = total = 0
-    for stay in stays:
-        life = gains[max(0, stay.start - first_frame) : stay.end - first_frame]
-        unsteady += int((np.abs(life - np.median(life)) > _UNSTEADY_BY * usual).sum())
-        total += len(life)
+    """Tell whether a mark is as well seen from frame to frame while it is on, be it over one shot or over the next."""
+    steps = [np.abs(np.diff(gains[max(0, stay.start - first_frame) : stay.end - first_frame])) for stay in stays]
+    total = sum(len(step) for step in steps)
+    unsteady = sum(int((step > _UNSTEADY_BY * usual).sum()) for step in steps)
     return total > 0 and unsteady <= _UNSTEADY_SHARE * total
 
 

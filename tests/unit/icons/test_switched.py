@@ -28,7 +28,10 @@ def test_a_gain_is_counted_from_what_the_scene_has_of_it():
 def test_a_mark_is_equally_well_seen_while_it_is_on():
     gains = gains_of((0, 40, 1.0), (60, 100, 0.8))
     assert is_steady(gains, 0, STAYS, 1.0)
-    gains[70:95] = np.linspace(0.8, 0.3, 25)
+    # A cut behind it.
+    gains[80:100] = 1.0
+    assert is_steady(gains, 0, STAYS, 1.0)
+    gains[65:95] += 0.1 * np.random.default_rng(1).standard_normal(30)
     assert not is_steady(gains, 0, STAYS, 1.0)
     assert not is_steady(gains, 0, (), 1.0)
 
