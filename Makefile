@@ -17,7 +17,7 @@ BITRATE_MBPS ?=
 OUT ?= out
 PORT ?= 0
 
-.PHONY: help run serve setup test fast-test lint types architecture sam-test sam-local audit deploy idempotency acceptance formats-table throughput bench-segments bench-erase bench-icons bench-second-look openapi fuzz bench-upscale gpu-check train-fast train-normal train-premium train-fill-small train-fill-large requirements clean
+.PHONY: help run serve setup test fast-test lint types architecture sam-test sam-local audit deploy idempotency acceptance formats-table throughput bench-segments bench-erase bench-icons bench-icon-search bench-second-look openapi fuzz bench-upscale gpu-check train-fast train-normal train-premium train-fill-small train-fill-large requirements clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -129,6 +129,9 @@ bench-erase: setup  ## captions drawn over clean clips, erased, scored against t
 
 bench-icons: setup  ## logos drawn over clean clips, found and erased, scored against the truth: QUICK=1 for a third of them (minutes)
 	$(VENV)/bin/python -m bench.icons $(if $(QUICK),--quick,--premium) --out build/bench-icons
+
+bench-icon-search: setup  ## logos drawn by lot over clean clips, only looked for: HALF=look|judge|bench (tens of minutes)
+	$(VENV)/bin/python -m bench.icon_search --half "$(or $(HALF),judge)"
 
 bench-second-look: setup  ## the second look's figures on clean, filled and spoilt frames, from which its gates come (minutes)
 	$(VENV)/bin/python -m bench.second_look $(if $(QUICK),--quick)

@@ -20,38 +20,58 @@ _SAME_PLACE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class IconFinding:
-    """What was found of one logo.
+class Match:
+    """How the tracks that were found fit one true one.
 
-    ``overlap`` is the share of all pixels in the masks of the track that fits best and the true ones, taken together,
-    that lie in both (intersection over union, over all frames). ``frame_error`` is the largest number of frames by
-    which the beginning or the end of a stay is off; None where nothing was found, or a stay was missed altogether.
+    ``best`` is the index of the track that fits best, None without any. ``overlap`` is the share of all pixels in its
+    masks and the true ones, taken together, that lie in both (intersection over union, over all frames).
+    ``frame_error`` is the largest number of frames by which the beginning or the end of a stay is off; None where
+    nothing was found, or a stay was missed altogether.
     """
 
-    is_found: bool
+    best: int | None
     false_tracks: int
     overlap: float
-    mask: MaskQuality
     frame_error: int | None
+
+    @property
+    def is_found(self) -> bool:
+        """Tell whether the track is the logo's."""
+        return self.overlap > _SAME_LOGO
+
+
+@dataclass(frozen=True, slots=True)
+class IconFinding(Match):
+    """What was found of one logo, and how well its masks fit."""
+
+    mask: MaskQuality
 
 
 def finding_of(clip: IconClip, detection: Detection) -> IconFinding:
     """Compare the tracks of a detection with the logo that was drawn."""
     truth = clip.masks()
-    masks_of = {track.index: track_masks(track, truth) for track in detection.icons}
+    match = match_of(clip.track, truth, detection.icons)
+    found = [np.zeros_like(mask) for mask in truth]
+    if match.best is not None:
+        found = track_masks(next(track for track in detection.icons if track.index == match.best), truth)
+    mask = mask_quality(found, clip.opacity, truth)
+    return IconFinding(match.best, match.false_tracks, match.overlap, match.frame_error, mask)
+
+
+def match_of(true: IconTrack, like: Sequence[Mask], tracks: Sequence[IconTrack]) -> Match:
+    """Compare some tracks with the true one; ``like`` has a mask (H, W) of the right size for each frame."""
+    truth = track_masks(true, like)
+    masks_of = {track.index: track_masks(track, truth) for track in tracks}
     overlaps = {index: _overlap(masks, truth) for index, masks in masks_of.items()}
     best = max(overlaps, key=lambda index: overlaps[index], default=None)
     # Pieces of one logo are no false alarms.
     false = sum(not any((m & t).any() for m, t in zip(masks, truth, strict=True)) for masks in masks_of.values())
-    together = [np.logical_or.reduce([masks[at] for masks in masks_of.values()]) for at in range(len(truth))]
-    found = together if masks_of else [np.zeros_like(mask) for mask in truth]
-    track = next((track for track in detection.icons if track.index == best), None)
-    return IconFinding(
-        is_found=best is not None and overlaps[best] > _SAME_LOGO,
+    track = next((track for track in tracks if track.index == best), None)
+    return Match(
+        best=best,
         false_tracks=false,
         overlap=0.0 if best is None else overlaps[best],
-        mask=mask_quality(found, clip.opacity, truth),
-        frame_error=None if track is None else _frame_error(clip.track, track),
+        frame_error=None if track is None else _frame_error(true, track),
     )
 
 

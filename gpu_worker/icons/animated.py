@@ -33,6 +33,10 @@ _LEVELLED_PIXELS = 1.5
 _MIN_FILLED, _MAX_AROUND = 0.35, 0.2
 #: Calm pixels that hang together and are fewer than this share of the place are chance.
 _SPECK_SHARE = 0.02
+#: Where the picture around stands still, a pixel belongs to the mark if it differs in the course of a round by so many
+#: levels, and by so much more than it does from round to round; of the place, the mark fills this share.
+_MIN_LEVELS, _OVER_CHANCE = 8.0, 4.0
+_MIN_CALMLY_FILLED = 0.15
 #: A round is seen if its looks are, by this share.
 _SEEN = 0.5
 #: An icon is seen for so many rounds.
@@ -106,6 +110,8 @@ class LoopFollower:
         place[self.loop.rect.shifted(-piece.x0, -piece.y0).meet(Rect(0, 0, piece.width, piece.height)).slices] = True
         if place.all():
             return None
+        if self.loop.is_calm:
+            return _changing(looks, place, shorter_side)
         within = [_levelled(look.var(axis=0, ddof=1)) for look in looks]
         everywhere = filled_in(np.mean(within, axis=0).astype(np.float32), place)
         calm = np.logical_or.reduce([power < _CALM_SHARE**2 * everywhere for power in within])
@@ -115,6 +121,21 @@ class LoopFollower:
         ink = calm & grown(place, halo)
         ink = without_specks(closed(ink), _SPECK_SHARE * place.sum())
         return grown(without_holes(ink), halo) if ink.any() else None
+
+
+def _changing(
+    looks: list[NDArray[np.float32]], place: NDArray[np.bool_], shorter_side: int
+) -> NDArray[np.bool_] | None:
+    """Return what changes in the course of a round and is the same in each, (h, w); None where it goes on elsewhere."""
+    means = np.stack([look.mean(axis=0) for look in looks])
+    by_chance = np.sqrt(np.mean([look.var(axis=0, ddof=1) for look in looks], axis=0))
+    change = means.max(axis=0) - means.min(axis=0)
+    same = (change >= _MIN_LEVELS) & (change >= _OVER_CHANCE * by_chance)
+    if same[place].mean() < _MIN_CALMLY_FILLED or same[~place].mean() > _MAX_AROUND:
+        return None
+    halo = codec_halo(shorter_side)
+    ink = without_specks(closed(same & grown(place, halo)), _SPECK_SHARE * place.sum())
+    return grown(without_holes(ink), max(1, halo // 2)) if ink.any() else None
 
 
 def _levelled(power: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -7,24 +7,27 @@ follows each of them through every frame (``following``), and measures it to the
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from domain.detection import IconPlace, IconTrack
+from domain.detection import IconBehaviour, IconPlace, IconTrack
 from domain.job import IconKind
 from domain.regions import Region
 from gpu_worker.icons.animated import LoopFollower
 from gpu_worker.icons.candidates import Candidates
+from gpu_worker.icons.drifting import DriftFollower
+from gpu_worker.icons.drifts import Drifts
 from gpu_worker.icons.following import Follower
-from gpu_worker.icons.kind import judged_kind
+from gpu_worker.icons.kind import is_caption_like, judged_kind
 from gpu_worker.icons.library import LibraryEntry
 from gpu_worker.icons.loops import Loops
 from gpu_worker.icons.overlay import marks_in
 from gpu_worker.icons.presence import runs
 from gpu_worker.icons.recognition import Recognition
-from gpu_worker.icons.sample import Scale, small_gradients
+from gpu_worker.icons.sample import Scale, gradients_of, small_gradients, small_planes
+from gpu_worker.icons.switches import Switches
 from gpu_worker.icons.tracks import Whereabouts, whereabouts
 from gpu_worker.icons.views import Views
 from gpu_worker.video.frame import Frame
@@ -71,6 +74,8 @@ class IconFinder:
         self._step = max(1, round(float(facts.frame_rate) / _SAMPLES_PER_SECOND))
         width, height = self._scale.small
         self._views = Views(height, width)
+        self._switches = Switches()
+        self._drifts = Drifts()
         self._loops = Loops(facts.width, facts.height)
         self._candidates = Candidates()
         self._library = tuple(entry for entry in library if entry.kind in kinds)
@@ -84,8 +89,11 @@ class IconFinder:
         self._loops.process_frame(frame)
         if frame.index % self._step:
             return
-        gradients = small_gradients(frame, self._scale)
+        planes = small_planes(frame, self._scale)
+        gradients = gradients_of(planes)
+        self._drifts.add(frame.index, planes)
         self._recognition.add(gradients)
+        self._candidates.add(self._switches.add(gradients))
         for stretch in self._views.add(gradients):
             self._candidates.add(marks_in(stretch, self._small_areas))
 
@@ -95,35 +103,55 @@ class IconFinder:
             self._candidates.add(marks_in(stretch, self._small_areas))
         candidates = self._candidates.chosen(self._recognition.flush())
         turning = [LoopFollower(loop, self._loops.scale) for loop in self._loops.flush()]
-        if not candidates and not turning:
-            return ()
-        followers = [
-            Follower(candidate.template, tuple(candidate.rects), self._scale, self._step) for candidate in candidates
+        drifting = [DriftFollower(drift, self._scale, self._step) for drift in self._drifts.flush()]
+        staying = [
+            Follower(
+                candidate.template,
+                tuple(candidate.rects),
+                self._scale,
+                self._step,
+                is_switched=candidate.is_switched,
+            )
+            for candidate in candidates
         ]
-        for frame in self._again():
-            if followers:
-                gradients = small_gradients(frame, self._scale)
-            for follower in followers:
-                follower.process_frame(frame, gradients)
-            for loop_follower in turning:
-                loop_follower.process_frame(frame)
+        if not staying and not turning and not drifting:
+            return ()
+        self._follow(staying, turning, drifting)
+        rate = float(self._facts.frame_rate)
+        restless = [loop.whereabouts(self._shorter_side) for loop in turning]
+        restless += [drift.whereabouts(self._shorter_side, rate) for drift in drifting]
         tracks = [
             track
-            for loop_follower in turning
-            if (found := loop_follower.whereabouts(self._shorter_side)) is not None
-            and (track := self._track(found, found.agreement)) is not None
+            for found in restless
+            if found is not None and (track := self._track(found, found.agreement)) is not None
         ]
-        animated = tuple(tracks)
-        for candidate, follower in zip(candidates, followers, strict=True):
-            found = whereabouts(
-                follower, self._shorter_side, float(self._facts.frame_rate), self._library, candidate.entry
-            )
+        wholes = tuple(tracks)
+        for candidate, follower in zip(candidates, staying, strict=True):
+            found = whereabouts(follower, self._shorter_side, rate, self._library, candidate.entry)
+            if found is None and candidate.is_switched and candidate.is_in_views:
+                # Over a picture that moves, what differs from frame to frame is not the mark alone.
+                follower.is_switched = False
+                found = whereabouts(follower, self._shorter_side, rate, self._library)
             track = None if found is None else self._track(found, candidate.confidence)
-            # A part of a mark that turns may stay where it is.
-            if track is not None and not any(_is_part_of(track, other) for other in animated):
+            # A part of a mark that turns may stay where it is, and one that drifts stays for a while.
+            if track is not None and not any(_is_part_of(track, other) for other in wholes):
                 tracks.append(track)
         ordered = sorted(tracks, key=lambda track: track.places[0].start_frame)
         return tuple(track.model_copy(update={"index": index}) for index, track in enumerate(ordered))
+
+    def _follow(
+        self, staying: Sequence[Follower], turning: Sequence[LoopFollower], drifting: Sequence[DriftFollower]
+    ) -> None:
+        """Take the second look."""
+        for frame in self._again():
+            if staying or drifting:
+                gradients = small_gradients(frame, self._scale)
+                for follower in staying:
+                    follower.process_frame(frame, gradients)
+                for drift_follower in drifting:
+                    drift_follower.process_frame(frame, gradients)
+            for loop_follower in turning:
+                loop_follower.process_frame(frame)
 
     @property
     def _shorter_side(self) -> int:
@@ -132,16 +160,17 @@ class IconFinder:
     def _track(self, found: Whereabouts, confidence: float) -> IconTrack | None:
         facts = self._facts
         turns = facts.rotation_degrees // 90
-        kind, kind_confidence = (
-            (found.entry.kind, 1.0)
-            if found.entry
-            else judged_kind(
-                found.behaviour,
-                found.main_place.turned(turns, facts.width, facts.height),
-                (facts.height, facts.width) if turns % 2 else (facts.width, facts.height),
-                is_translucent=any(mark.matte is not None for mark in found.marks),
-            )
-        )
+        shown_place = found.main_place.turned(turns, facts.width, facts.height)
+        shown_size = (facts.height, facts.width) if turns % 2 else (facts.width, facts.height)
+        if found.entry is not None:
+            kind, kind_confidence = found.entry.kind, 1.0
+        else:
+            if not self._areas and found.behaviour is IconBehaviour.STILL:
+                longest = max(place.end_frame - place.start_frame for place in found.places)
+                if is_caption_like(shown_place, shown_size, longest / float(facts.frame_rate)):
+                    return None
+            is_translucent = any(mark.matte is not None for mark in found.marks)
+            kind, kind_confidence = judged_kind(found.behaviour, shown_place, shown_size, is_translucent=is_translucent)
         places = self._wanted(found)
         if kind not in self._kinds or not places:
             return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_worker.icons.pieces import Pieces, cut_piece
+from gpu_worker.icons.pieces import Piece, Pieces, cut_piece
 from gpu_worker.icons.sample import Scale
 from gpu_worker.icons.template import Template
 from gpu_worker.video.frame import Frame
@@ -24,16 +24,35 @@ _NEW_PLACE_GAINS = (0.4, 2.5)
 _MAX_PLACES = 8
 #: Pixels in small around a place in which the mark may also lie: places are found to the pixel.
 _SAME_PLACE = 2
+#: By how much a mark's gain changes when it is switched, and after how many switches no more are kept.
+_SWITCHED_BY = 0.7
+_MAX_SWITCHES = 8
 
 
 @dataclass(slots=True)
 class Spot:
-    """One place of a mark: ``rect`` in small pixels, its gain in each frame from ``first_frame``, and pieces."""
+    """One place of a mark: ``rect`` in small pixels, its gain in each frame from ``first_frame``, and pieces.
+
+    ``switches`` are pairs of pieces between which a mark that is switched came or went.
+    """
 
     rect: Rect
     first_frame: int
     pieces: Pieces
     gains: array[float] = field(default_factory=lambda: array("f"))
+    switches: list[tuple[Piece, Piece]] = field(default_factory=list)
+    _recent: list[tuple[float, Piece]] = field(default_factory=list)
+
+    def note_switch(self, piece: Piece, reach: int) -> None:
+        """Take a piece of every frame, and keep pairs of those, up to ``reach`` frames apart, that show a switch."""
+        gain = self.gains[-1]
+        for earlier, other in reversed(self._recent):
+            if abs(gain - earlier) >= _SWITCHED_BY and len(self.switches) < _MAX_SWITCHES:
+                self.switches.append((other, piece))
+                self._recent.clear()
+                break
+        self._recent.append((gain, piece))
+        del self._recent[:-reach]
 
 
 @dataclass(slots=True)
@@ -45,12 +64,14 @@ class Follower:
         rects: where it was found, in small pixels.
         scale: of the video.
         step: frames from one sample to the next: new places are looked for in samples, pieces taken twice as often.
+        is_switched: whether it is known by how it comes and goes.
     """
 
     template: Template
     rects: tuple[Rect, ...]
     scale: Scale
     step: int
+    is_switched: bool = False
     spots: list[Spot] = field(default_factory=list)
     frames: int = 0
     _recent: deque[tuple[int, NDArray[np.float32]]] = field(default_factory=deque)
@@ -65,6 +86,9 @@ class Follower:
         self.frames = frame.index + 1
         self._recent.append((frame.index, gradients))
         seen = [self._look(spot, gradients) for spot in self.spots]
+        if self.is_switched:
+            for spot in self.spots:
+                spot.note_switch(cut_piece(frame, spot.rect, self.scale), self.step)
         if frame.index % self.step == 0 and not any(gain >= PRESENT_GAIN for gain in seen):
             self._look_elsewhere()
         if frame.index % max(1, self.step // 2):

@@ -13,6 +13,10 @@ from gpu_worker.video.rect import Rect
 
 #: A corner reaches so far into the picture: share of its width and of its height.
 _CORNER_SHARE = 0.35
+#: A caption stands in the middle of the picture, to this share of its width, in the lower or the upper third; it is so
+#: many times as wide as high, and goes after so many seconds.
+_CENTRED_SHARE, _THIRD = 0.06, 1 / 3
+_LINE_ASPECT, _CAPTION_SECONDS = 3.0, 8.0
 _RESTLESS = frozenset({IconBehaviour.JUMPING, IconBehaviour.MOVING})
 
 
@@ -38,3 +42,20 @@ def judged_kind(
         return IconKind.INTERNET, 0.6
     likely = 0.7 if at_top else 0.6
     return IconKind.TV, likely + 0.1 * (is_translucent or behaviour is IconBehaviour.ANIMATED)
+
+
+def is_caption_like(place: Rect, shown_size: tuple[int, int], seconds: float) -> bool:
+    """Tell whether a mark that stands still looks like a line of text that will go, or would if the video went on.
+
+    In a short video a caption may stand from the first frame to the last, as a mark does.
+
+    Args:
+        place: where it stands, in pixels of the picture as displayed.
+        shown_size: width and height of that picture.
+        seconds: for which it is seen at a time.
+    """
+    width, height = shown_size
+    centred = abs(place.x0 + place.x1 - width) / 2 <= _CENTRED_SHARE * width
+    aside = place.y0 >= (1 - _THIRD) * height or place.y1 <= _THIRD * height
+    is_line = place.width >= _LINE_ASPECT * place.height
+    return centred and aside and is_line and seconds <= _CAPTION_SECONDS

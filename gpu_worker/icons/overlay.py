@@ -24,9 +24,11 @@ _MAX_REST = 3.0
 _MARGIN = 0.05
 #: Edges closer than this share of the picture's height belong to one mark.
 _GROUP_SHARE = 0.03
-#: A mark has at least so many pixels of edge in small. They fill this share of its ground: of few views, more.
+#: A mark has at least so many pixels of edge in small. They fill this share of its ground: of few views, more. In two
+#: or three views all of a mark must agree: many more pixels than these do not by chance.
 _MIN_EDGE_PIXELS = 24
 _DENSITY, _DENSITY_PER_VIEW = 0.1, 0.8
+_FEW_VIEWS, _CHANCE_EDGE_PIXELS = 3, 150
 #: Edges without others near them are chance: share of a neighbourhood of five pixels.
 _FIRM_SHARE = 0.2
 #: A line of the picture of which this share is edge is the border of a black bar, or of a split screen.
@@ -56,11 +58,16 @@ _IN_REGION = _Strictness(0.0, 0.6, may_touch_border=True)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """A mark as the views show it, in small pixels: where, what it looks like, and how sure it is, 0-1."""
+    """A mark as the video shows it, in small pixels: where, what it looks like, and how sure it is, 0-1.
+
+    ``is_switched`` says that it was told by how it comes and goes, ``is_in_views`` by what stays in views.
+    """
 
     rect: Rect
     template: Template
     confidence: float
+    is_switched: bool = False
+    is_in_views: bool = True
 
 
 def marks_in(persistence: Persistence, regions: tuple[Rect, ...] = ()) -> list[Found]:
@@ -81,6 +88,9 @@ def marks_in(persistence: Persistence, regions: tuple[Rect, ...] = ()) -> list[F
             # What agrees a little less may be the rest of a mark, or chance edges that lead far away from it.
             if within and group.rect.area > _MAX_REST * sum(other.rect.area for other in within):
                 continue
+            # ... or edges beside it.
+            if any(group.rect.meet(other.rect).area < 0.5 * other.rect.area for other in within):
+                continue
             inside = any(region.meet(group.rect).area >= 0.5 * group.rect.area for region in regions)
             if regions and not inside:
                 continue
@@ -94,12 +104,33 @@ def marks_in(persistence: Persistence, regions: tuple[Rect, ...] = ()) -> list[F
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Group:
+class Group:
     """Edges that stayed: ``edges`` and ``ground``, what they cover with what lies between them, (h, w) of ``rect``."""
 
     rect: Rect
     edges: NDArray[np.bool_]
     ground: NDArray[np.bool_]
+
+
+def groups_of(edges: NDArray[np.bool_]) -> list[Group]:
+    """Return the edges (h, w) of a picture in groups: those near to each other, and so many as a mark has."""
+    firm = edges & (cv2.blur(edges.astype(np.float32), (5, 5)) >= _FIRM_SHARE)
+    reach = _reach(edges.shape[0])
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(firm.astype(np.uint8), kernel))
+    groups = []
+    for label in range(1, count):
+        x, y, width, height = (int(value) for value in stats[label, :4])
+        rect = Rect(x, y, x + width, y + height)
+        ground = labels[rect.slices] == label
+        mine = firm[rect.slices] & ground
+        if mine.sum() >= _MIN_EDGE_PIXELS:
+            groups.append(Group(rect, mine, ground))
+    return groups
+
+
+def _reach(height: int) -> int:
+    return max(2, round(_GROUP_SHARE * height))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,34 +159,19 @@ class _Evidence:
 
     @property
     def reach(self) -> int:
-        return max(2, round(_GROUP_SHARE * self.bounds.height))
+        return _reach(self.bounds.height)
 
-    def groups(self, needed: float) -> list[_Group]:
+    def groups(self, needed: float) -> list[Group]:
         """Return the groups of edges that agree at least so far."""
-        edges = _without_bars((self.agreement >= needed) & (self.strength >= _MIN_EDGE_LEVELS**2))
-        firm = edges & (cv2.blur(edges.astype(np.float32), (5, 5)) >= _FIRM_SHARE)
-        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (self.reach, self.reach))
-        joined = cv2.dilate(firm.astype(np.uint8), kernel)
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(joined)
-        groups = []
-        for label in range(1, count):
-            x, y, width, height = (int(value) for value in stats[label, :4])
-            rect = Rect(x, y, x + width, y + height)
-            ground = labels[rect.slices] == label
-            mine = firm[rect.slices] & ground
-            if mine.sum() >= _MIN_EDGE_PIXELS:
-                groups.append(_Group(rect, mine, ground))
-        return groups
+        return groups_of(_without_bars((self.agreement >= needed) & (self.strength >= _MIN_EDGE_LEVELS**2)))
 
-    def confidence(self, group: _Group, needed: float, strictness: _Strictness) -> float:
+    def confidence(self, group: Group, needed: float, strictness: _Strictness) -> float:
         """Return how sure it is that a group is laid over the picture, 0 where it is not."""
         rect, bounds = group.rect, self.bounds
         touches = rect.x0 <= 1 or rect.y0 <= 1 or rect.x1 >= bounds.x1 - 1 or rect.y1 >= bounds.y1 - 1
         if touches and not strictness.may_touch_border:
             return 0.0
-        if rect.width > _MAX_WIDTH * bounds.width or rect.height > _MAX_HEIGHT * bounds.height:
-            return 0.0
-        if rect.area > _MAX_AREA * bounds.area:
+        if is_too_large(rect, bounds):
             return 0.0
         mine = self._agreement_of(rect, group.edges)
         wide = rect.grow(2 * self.reach, bounds)
@@ -164,10 +180,13 @@ class _Evidence:
         outside = np.ones(self.energy.shape, dtype=bool)
         outside[wide.slices] = False
         density = float(group.edges.sum() / group.ground.sum())
+        by_chance = _DENSITY_PER_VIEW / self.views
+        if self.views <= _FEW_VIEWS:
+            by_chance *= min(1.0, _CHANCE_EDGE_PIXELS / float(group.edges.sum()))
         moving = self._agreement_of(bounds, outside)
         proved = (
             mine >= needed + strictness.margin * (1 - needed)
-            and density >= strictness.density * (_DENSITY + _DENSITY_PER_VIEW / self.views)
+            and density >= strictness.density * (_DENSITY + by_chance)
             and (moving <= _CLEARLY_MOVES or (moving <= _MAX_OUTSIDE and self._agreement_of(wide, ring) <= _MAX_AROUND))
         )
         return float(np.clip(0.5 + (mine - needed) / (2 * (1 - needed)), 0, 1)) if proved else 0.0
@@ -176,6 +195,15 @@ class _Evidence:
         """Return how far some pixels of a rectangle agree, weighted by energy."""
         energy = self.energy[rect.slices][where]
         return float((self.agreement[rect.slices][where] * energy).sum() / max(1e-3, float(energy.sum())))
+
+
+def is_too_large(rect: Rect, bounds: Rect) -> bool:
+    """Tell whether a rectangle is larger than a mark is in a picture of ``bounds``."""
+    return (
+        rect.width > _MAX_WIDTH * bounds.width
+        or rect.height > _MAX_HEIGHT * bounds.height
+        or rect.area > _MAX_AREA * bounds.area
+    )
 
 
 def _without_bars(edges: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -28,7 +28,9 @@ class Stay:
     end: int
 
 
-def stays_of(gains: Sequence[float], first_frame: int, usual: float, frame_rate: float) -> list[Stay]:
+def stays_of(
+    gains: Sequence[float] | NDArray[np.float32], first_frame: int, usual: float, frame_rate: float
+) -> list[Stay]:
     """Return when a mark is there.
 
     Args:

@@ -39,7 +39,12 @@ class Scale:
 
 def small_gradients(frame: Frame, scale: Scale) -> Gradients:
     """Return a frame's gradients (6, h, w) in small, in levels per pixel: right and down of Y, of U, of V."""
-    return gradients_of([shrunk(plane, scale.small, frame.bit_depth) for plane in (frame.y, frame.u, frame.v)])
+    return gradients_of(small_planes(frame, scale))
+
+
+def small_planes(frame: Frame, scale: Scale) -> list[NDArray[np.float32]]:
+    """Return a frame's Y, U, V in small, all of one size (h, w), in 8-bit levels."""
+    return [shrunk(plane, scale.small, frame.bit_depth) for plane in (frame.y, frame.u, frame.v)]
 
 
 def shrunk(plane: Plane, size: tuple[int, int], bit_depth: int) -> NDArray[np.float32]:

@@ -35,6 +35,12 @@ class Template:
         height, width = self.edges.shape
         return width, height
 
+    def resized(self, share: float) -> Template:
+        """Return what the mark looks like at a share of its size."""
+        width, height = (max(1, round(share * side)) for side in self.size)
+        gradients = np.stack([cv2.resize(plane, (width, height)) for plane in self.gradients])
+        return Template(gradients, cv2.resize(self.edges.astype(np.uint8), (width, height)) > 0)
+
     @property
     def _energy(self) -> float:
         return max(1e-6, float(np.einsum("phw,phw->", self.gradients, self.gradients)))

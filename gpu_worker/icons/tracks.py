@@ -17,16 +17,18 @@ from gpu_worker.icons.pieces import full_rect, near_mask
 from gpu_worker.icons.presence import Stay, stays_of
 from gpu_worker.icons.recognition import named
 from gpu_worker.icons.sample import gradients_of
+from gpu_worker.icons.switched import above_off, is_abrupt, is_steady, switched_appearance
 from gpu_worker.icons.template import Template
 from gpu_worker.video.halo import codec_halo
 from gpu_worker.video.masks import encode_mask, encode_matte
 from gpu_worker.video.rect import Rect
 
-#: What is laid over is the same in every piece, to the pixel: agreement of its edges, and how far they may move.
+#: What is laid over is the same in every piece, to the pixel: agreement of its edges, and how far they may move, where
+#: what is around it agrees no more than this. Where that agrees more, they may move less.
 _MIN_AGREEMENT = 0.66
-_MAX_SHIFT_PIXELS = 0.28
-#: ... and more so where what is around it hardly changes either.
-_RESTLESS_AROUND, _CALM_AGREEMENT, _CALM_SHIFT_PIXELS = 0.5, 0.9, 0.12
+_MAX_SHIFT_PIXELS, _RESTLESS_AROUND = 0.28, 0.25
+#: From here on, what is around hardly changes: edges must agree more as well.
+_CALM_AROUND, _CALM_AGREEMENT, _CALM_SHIFT_PIXELS = 0.5, 0.9, 0.12
 #: Pieces without which nothing is proved.
 _MIN_PIECES = 3
 #: An icon is seen for so many seconds altogether, or for most of a shorter video.
@@ -180,12 +182,19 @@ class _Look:
 
 
 def _looks(follower: Follower, shorter_side: int, frame_rate: float) -> list[_Look]:
-    gains = np.concatenate([np.asarray(spot.gains, dtype=np.float32) for spot in follower.spots])
+    gains_of = [np.asarray(spot.gains, dtype=np.float32) for spot in follower.spots]
+    if follower.is_switched:
+        gains_of = [above_off(gains) for gains in gains_of]
+    gains = np.concatenate(gains_of)
     present = gains[gains >= PRESENT_GAIN]
     usual = float(np.median(present)) if present.size else 1.0
     looks = []
-    for spot in follower.spots:
-        stays = tuple(stays_of(spot.gains, spot.first_frame, usual, frame_rate))
+    for spot, gains in zip(follower.spots, gains_of, strict=True):
+        stays = tuple(stays_of(gains, spot.first_frame, usual, frame_rate))
+        if follower.is_switched and not (
+            is_steady(gains, spot.first_frame, stays, usual) and is_abrupt(gains, stays, usual)
+        ):
+            continue
         look = _look(spot, stays, follower, shorter_side)
         if look is not None:
             looks.append(look)
@@ -203,16 +212,19 @@ def _look(spot: Spot, stays: tuple[Stay, ...], follower: Follower, shorter_side:
         return _Look(spot.rect, inside, stays, rect, mean, None)
     near = near_mask(follower.template.edges, spot.rect, rect, follower.scale)
     appearance = measure(shown, near, shorter_side)
-    if appearance is None or not _is_laid_over(appearance):
+    if appearance is None or not _is_laid_over(appearance, is_calm=follower.is_switched):
         return None
+    if follower.is_switched and spot.switches:
+        appearance = switched_appearance(appearance, spot.switches, near, codec_halo(shorter_side))
     return _Look(spot.rect, inside, stays, rect, mean, appearance)
 
 
-def _is_laid_over(appearance: Appearance) -> bool:
+def _is_laid_over(appearance: Appearance, *, is_calm: bool) -> bool:
     """Tell whether the edges of a mark are the same in every piece, to the pixel, be what is around it as it may."""
-    if appearance.around <= _RESTLESS_AROUND:
-        return appearance.agreement >= _MIN_AGREEMENT and appearance.shift <= _MAX_SHIFT_PIXELS
-    return appearance.agreement >= _CALM_AGREEMENT and appearance.shift <= _CALM_SHIFT_PIXELS
+    if is_calm or appearance.around > _CALM_AROUND:
+        return appearance.agreement >= _CALM_AGREEMENT and appearance.shift <= _CALM_SHIFT_PIXELS
+    most = np.interp(appearance.around, (_RESTLESS_AROUND, _CALM_AROUND), (_MAX_SHIFT_PIXELS, _CALM_SHIFT_PIXELS))
+    return appearance.agreement >= _MIN_AGREEMENT and appearance.shift <= float(most)
 
 
 def _seen_there(best: _Look, look: _Look, factor: float) -> Rect | None:

@@ -118,3 +118,10 @@ def mask_in_frame(alpha: np.ndarray, place: tuple[int, int]) -> np.ndarray:
     x, y = place
     mask[y : y + alpha.shape[0], x : x + alpha.shape[1]] = alpha > 0.04
     return mask
+
+
+def with_picture(frame: Frame, place: tuple[int, int], luma: np.ndarray) -> Frame:
+    """Return a frame with a picture (h, w) of uint8 luma put on it; ``place`` is its upper left pixel."""
+    y = frame.y.copy()
+    y[place[1] : place[1] + luma.shape[0], place[0] : place[0] + luma.shape[1]] = luma
+    return replace(frame, y=y)

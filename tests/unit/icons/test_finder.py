@@ -13,7 +13,7 @@ from gpu_worker.icons.finder import Area, IconFinder
 from gpu_worker.icons.library import library_entry
 from gpu_worker.video.masks import decode_mark_mask, decode_matte
 from gpu_worker.video.rect import Rect
-from tests.unit.captions.drawn import HEIGHT, RATE, WIDTH, moving
+from tests.unit.captions.drawn import HEIGHT, RATE, WIDTH, Drawn, moving, with_captions
 from tests.unit.icons.drawn import CORNERS, FACTS, logo, mask_in_frame, png_of, turned, with_logo
 
 FRAMES = 75
@@ -117,6 +117,71 @@ def test_a_logo_that_turns_for_a_while_is_there_for_that_long():
     # To half a round: on edge it does not show.
     assert 24 - 12 <= start <= 24 + 3
     assert end == 168
+
+
+def test_a_logo_that_drifts_is_moving_and_followed_to_the_pixel():
+    def place_of(index):
+        return CORNERS[0][0] + index // 2, CORNERS[0][1] + index // 4
+
+    frames, alpha = with_logo(moving(120, 1.0), place_of)
+    (track,) = find(frames)
+    assert track.behaviour is IconBehaviour.MOVING
+    assert (track.places[0].start_frame, track.places[-1].end_frame) == (0, 120)
+    for place in track.places:
+        true = mask_in_frame(alpha, place_of(place.start_frame))
+        mask = mask_of(track, place)
+        assert (mask & true).sum() / true.sum() > 0.97
+        near = cv2.dilate(true.astype(np.uint8), np.ones((19, 19), np.uint8)).astype(bool)
+        assert (mask & near).sum() / mask.sum() > 0.97
+
+
+def test_what_drifts_only_in_one_shot_is_of_the_scene():
+    def place_of(index):
+        return (CORNERS[0][0] + index // 2, CORNERS[0][1] + index // 4) if index >= 50 else None
+
+    shots = moving(50, 1.0) + [
+        replace(frame, index=frame.index + 50, pts=frame.index + 50) for frame in moving(100, 1.0, seed=7)
+    ]
+    assert find(with_logo(shots, place_of)[0]) == ()
+
+
+@pytest.mark.parametrize("speed", [0.0, 0.1])
+def test_a_logo_that_blinks_before_a_camera_that_hardly_moves(speed):
+    frames, alpha = with_logo(moving(200, speed), lambda index: CORNERS[0] if index // 40 % 2 else None)
+    (track,) = find(frames)
+    assert track.behaviour is IconBehaviour.BLINKING
+    assert spans(track) == [(40, 80), (120, 160)]
+    mask, true = mask_of(track, track.places[0]), mask_in_frame(alpha, CORNERS[0])
+    near = cv2.dilate(true.astype(np.uint8), np.ones((13, 13), np.uint8)).astype(bool)
+    # Where the logo has the picture's own colour it changes nothing.
+    assert (mask & true).sum() / true.sum() > 0.95
+    assert (mask & near).sum() / mask.sum() > 0.97
+
+
+def test_a_logo_that_jumps_before_a_camera_that_stands_still():
+    frames, _ = with_logo(moving(150, 0.0), lambda index: CORNERS[index // 50])
+    (track,) = find(frames)
+    assert track.behaviour is IconBehaviour.JUMPING
+    assert spans(track) == [(0, 50), (50, 100), (100, 150)]
+
+
+def test_a_logo_that_turns_before_a_camera_that_stands_still():
+    frames, alpha = with_logo(moving(144, 0.0), lambda _: CORNERS[1], picture_of=lambda index: turned(index, 24))
+    (track,) = find(frames)
+    assert track.behaviour is IconBehaviour.ANIMATED
+    mask, true = mask_of(track, track.places[0]), mask_in_frame(alpha, CORNERS[1])
+    assert (mask & true).sum() / true.sum() > 0.9
+
+
+def test_a_line_of_text_that_stands_through_a_short_video_is_a_caption_and_stays(panned):
+    frames, _ = with_captions(panned, (Drawn("Come in", 0, FRAMES),))
+    assert find(frames) == ()
+
+
+def test_a_line_of_text_where_a_user_says_that_an_icon_is_goes(panned):
+    frames, _ = with_captions(panned, (Drawn("Come in", 0, FRAMES),))
+    below = Region(x=0, y=0.7, width=1, height=0.3)
+    assert find(frames, areas=(Area(Rect(0, 189, WIDTH, HEIGHT), below),))
 
 
 def test_a_picture_without_icons_has_none(panned):

@@ -45,6 +45,15 @@ def test_what_blinks_before_a_camera_that_stands_still_is_no_mark():
     assert loops_in(frames) == []
 
 
+def test_a_logo_that_turns_before_a_camera_that_stands_still_repeats_in_a_corner_only():
+    def turning_at(place):
+        return with_logo(moving(FRAMES, 0.0), lambda _: place, picture_of=lambda index: turned(index, PERIOD))[0]
+
+    (loop,) = loops_in(turning_at(CORNERS[1]))
+    assert loop.is_calm
+    assert loops_in(turning_at((WIDTH // 2 - 32, HEIGHT // 2 - 20))) == []
+
+
 def test_a_logo_that_stands_still_is_no_loop():
     assert loops_in(with_logo(moving(FRAMES, 4.0), lambda _: CORNERS[1])[0]) == []
 
