@@ -8,24 +8,47 @@ from numpy.typing import NDArray
 
 #: Specks of fewer pixels are chance.
 MIN_SPECK = 8
+#: What a mask covers is told by Gaussian neighbourhoods of this standard deviation, in pixels; where that reaches less
+#: than this, by one so many times as wide, and so on. From some width on the picture is made smaller instead.
+_NEAREST_SIGMA, _REACHED, _SIGMA_GROWTH, _LARGEST_SIGMA = 2.0, 0.05, 1.7, 3.4
 
 _Mask = NDArray[np.bool_]
 
 
 def filled_in(plane: NDArray[np.float32], mask: _Mask) -> NDArray[np.float32]:
-    """Return a plane with what ``mask`` covers carried on smoothly from around it: by normalised convolution."""
-    left = np.where(mask, np.float32(0), plane)
-    weight = (~mask).astype(np.float32)
-    filled = plane.copy()
-    missing = mask.copy()
-    sigma = 2.0
-    while missing.any() and sigma < max(plane.shape):
-        near = cv2.GaussianBlur(weight, (0, 0), sigma)
-        reached = missing & (near > 0.05)
-        filled[reached] = cv2.GaussianBlur(left, (0, 0), sigma)[reached] / near[reached]
+    """Return a plane with what ``mask`` covers carried on smoothly from around it: by normalised convolution.
+
+    What is further away is taken from a larger neighbourhood, of a picture that is as much smaller.
+    """
+    left, weight = np.where(mask, np.float32(0), plane), (~mask).astype(np.float32)
+    filled, missing = plane.copy(), mask.copy()
+    height, width = plane.shape
+    step, sigma = 1, _NEAREST_SIGMA
+    while missing.any() and step * sigma < max(plane.shape):
+        near, level = cv2.GaussianBlur(weight, (0, 0), sigma), cv2.GaussianBlur(left, (0, 0), sigma)
+        if step > 1:
+            near, level = (
+                cv2.resize(each, (step * each.shape[1], step * each.shape[0]), interpolation=cv2.INTER_LINEAR)
+                for each in (near, level)
+            )
+        near, level = near[:height, :width], level[:height, :width]
+        reached = missing & (near > _REACHED)
+        filled[reached] = level[reached] / near[reached]
         missing &= ~reached
-        sigma *= 1.7
+        if sigma < _LARGEST_SIGMA:
+            sigma *= _SIGMA_GROWTH
+            continue
+        step *= 2
+        sigma = _LARGEST_SIGMA / 2 * _SIGMA_GROWTH
+        left, weight = (_halved(each) for each in (left, weight))
     return filled
+
+
+def _halved(plane: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a plane at half its size; what is missing at an odd edge has no weight."""
+    even = np.pad(plane, ((0, plane.shape[0] % 2), (0, plane.shape[1] % 2)))
+    size = (even.shape[1] // 2, even.shape[0] // 2)
+    return np.asarray(cv2.resize(even, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
 
 
 def without_holes(mask: _Mask) -> _Mask:
