@@ -1,9 +1,9 @@
 """How much a translucent mark lets through, and its colour, to the pixel, from pieces in which what is behind moves.
 
 What is seen is ``(1 - opacity) * clean + opacity * colour``. Opacity is told by how much less changes inside than right
-outside, of all pixels of one tone together. Inks are few and flat: their colour is told by many pixels, and so is what is
-behind the mark on the average, be it as uneven as it may. At outlines and in thin strokes a pixel is covered as far as it
-is on the way from what is behind to the ink.
+outside, of all pixels of one tone together; it is at least what it takes to make white of what is behind. Inks are few
+and flat: their colour is told by many pixels, and with it what is behind the mark on the average, be it as uneven as it
+may. At outlines and in thin strokes a pixel is covered as far as it is on the way from what is behind to the ink.
 """
 
 from __future__ import annotations
@@ -89,16 +89,13 @@ def seen_through(planes: NDArray[np.float32], ink: _Mask, halo: int) -> Matte | 
     clean = _all_filled(mean, hole)
     tones = _Tones.of(mean, clean, power, hole, core=body, margin=halo)
     core = body & (tones.measured >= _CORE_SHARE * tones.usual)
-    layer = None
+    shape = grown(core, _REACH_PIXELS) & grown(ink, 1)
     for _ in range(_ROUNDS):
         if core.sum() < MIN_SPECK:
             return None
-        if layer is None:
-            shape = grown(core, _REACH_PIXELS) & grown(ink, 1)
         layer = _Layer.of(mean, power, core, shape)
         covered, core = layer.coverage(mean, layer.behind(shape, clean), ink, shape)
         shape = covered > 0
-    assert layer is not None
     opacity = np.asarray(layer.opacity * covered, dtype=np.float32)
     if core.sum() < MIN_SPECK or not _MIN_OPACITY <= float(np.median(opacity[core])) <= 1 - _MIN_TRANSPARENCY:
         return None
@@ -166,9 +163,9 @@ class _Tones:
 class _Layer:
     """A mark as flat inks over what is behind it on the average.
 
-    ``opacity`` (h, w) and ``colour`` (3, h, w) are those of a pixel that is covered altogether, where it is not those of
-    the core nearest to it; ``inks`` (k, 3) are all colours. ``core`` (h, w) is what is covered altogether, ``flat``
-    (h, w) what is of one of the inks. ``told`` (3, h, w) is what is behind where that is ``known`` (h, w).
+    ``opacity`` (h, w) and ``colour`` (3, h, w) are those of the nearest pixel that is covered altogether; ``inks``
+    (k, 3) are all colours. ``core`` (h, w) is what is covered altogether, ``flat`` (h, w) what is of one of the inks.
+    ``told`` (3, h, w) is what is behind where that is ``known`` (h, w), and what is seen elsewhere.
     """
 
     opacity: _Plane
@@ -192,7 +189,7 @@ class _Layer:
         hole = grown(shape, 1)
         near = _all_filled(mean, hole)
         tones = _Tones.of(mean, near, power, hole, core=core, margin=1)
-        core = core & ~tones.weak
+        core = core & ~tones.weak if (core & ~tones.weak).any() else core
         weight = tones.weight * core
         added = mean - (1 - tones.level) * near
         mains = _main_tones(added[:, core].T)
@@ -255,7 +252,7 @@ class _Layer:
 
 
 def _least_opacity(mean: _Plane, clean: _Plane) -> _Plane:
-    """Return the opacity (h, w) that it takes at least to make of ``clean`` luma what is seen: ink is no more than white."""
+    """Return the opacity (h, w) that it takes to make what is seen of ``clean`` luma: no ink is more than white."""
     differs = mean - clean
     room = np.where(differs > 0, 255 - clean, clean)
     return np.asarray(np.clip(np.abs(differs) / np.maximum(room, 1), 0, 1), dtype=np.float32)
