@@ -41,6 +41,8 @@ def filled_in(plane: NDArray[np.float32], mask: _Mask) -> NDArray[np.float32]:
         step *= 2
         sigma = _LARGEST_SIGMA / 2 * _SIGMA_GROWTH
         left, weight = (_halved(each) for each in (left, weight))
+    if missing.any() and not mask.all():
+        filled[missing] = plane[~mask].mean()
     return filled
 
 

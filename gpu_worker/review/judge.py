@@ -243,8 +243,8 @@ class _Place:
         away, what is seen must be what they look like over an even picture. Else the scene would follow itself.
         """
         source, filled = self.luma(self.shown.frames[at]), self.filled_luma(at)
-        side = self.line_height | 1
-        return Moment(source + self._opacity * (filled - cv2.blur(filled, (side, side))), filled)
+        even = float(filled[self.mask].mean()) if self.mask.any() else 0.0
+        return Moment(source + self._opacity * (filled - even), filled)
 
     def luma(self, frame: Frame) -> Luma:
         """Return the luma of a frame, in 8-bit levels."""
