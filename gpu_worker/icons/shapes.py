@@ -18,7 +18,8 @@ _Mask = NDArray[np.bool_]
 def filled_in(plane: NDArray[np.float32], mask: _Mask) -> NDArray[np.float32]:
     """Return a plane with what ``mask`` covers carried on smoothly from around it: by normalised convolution.
 
-    What is further away is taken from a larger neighbourhood, of a picture that is as much smaller.
+    What is further away is taken from a larger neighbourhood, of a picture that is as much smaller; what nothing reaches
+    stays as it is.
     """
     left, weight = np.where(mask, np.float32(0), plane), (~mask).astype(np.float32)
     filled, missing = plane.copy(), mask.copy()
@@ -41,8 +42,6 @@ def filled_in(plane: NDArray[np.float32], mask: _Mask) -> NDArray[np.float32]:
         step *= 2
         sigma = _LARGEST_SIGMA / 2 * _SIGMA_GROWTH
         left, weight = (_halved(each) for each in (left, weight))
-    if missing.any() and not mask.all():
-        filled[missing] = plane[~mask].mean()
     return filled
 
 

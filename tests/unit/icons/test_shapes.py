@@ -20,7 +20,7 @@ def test_a_slope_goes_on_under_a_mask(shape):
 def test_what_is_far_inside_is_reached():
     plane = np.full((200, 300), 50, np.float32)
     mask = np.zeros(plane.shape, dtype=bool)
-    mask[2:-2, 2:-2] = True
+    mask[20:-20, 20:-20] = True
     plane[mask] = 999
     assert filled_in(plane, mask) == pytest.approx(50, abs=0.01)
 
