@@ -18,8 +18,8 @@ _Mask = NDArray[np.bool_]
 def filled_in(plane: NDArray[np.float32], mask: _Mask) -> NDArray[np.float32]:
     """Return a plane with what ``mask`` covers carried on smoothly from around it: by normalised convolution.
 
-    What is further away is taken from a larger neighbourhood, of a picture that is as much smaller; what nothing reaches
-    stays as it is.
+    What is further away is taken from a larger neighbourhood, of a picture that is as much smaller; what nothing
+    reaches stays as it is.
     """
     left, weight = np.where(mask, np.float32(0), plane), (~mask).astype(np.float32)
     filled, missing = plane.copy(), mask.copy()
