@@ -118,8 +118,8 @@ formats-table: setup  ## every sample format of ../shared through upscale, and t
 	PYTHONPATH=. $(VENV)/bin/python tests/media/formats_table.py
 	PYTHONPATH=. $(VENV)/bin/python tests/media/formats_table.py --function erase
 
-throughput: setup  ## erasing at 720p and 1080p beside a plain transcode; CLIP=... for another clip, also enlarged (minutes)
-	$(VENV)/bin/python -m bench.throughput $(if $(CLIP),--clip "$(CLIP)" --seconds 10 --seconds 100)
+throughput: setup  ## erasing at 720p and 1080p beside a plain transcode; ICONS=1: a logo; CLIP=... another clip, also enlarged (minutes)
+	$(VENV)/bin/python -m bench.throughput $(if $(CLIP),--clip "$(CLIP)" --seconds 10 --seconds 100,$(if $(ICONS),--icons --seconds 40))
 
 bench-segments: setup  ## a ten-minute clip through the service with one worker and with two: MINUTES=... QUALITY=normal (tens of minutes)
 	$(VENV)/bin/python -m bench.segments --minutes "$(or $(MINUTES),10)" $(if $(QUALITY),--quality "$(QUALITY)")

@@ -97,6 +97,14 @@ def draw(case: IconCase, clips: Path, icons: Path, folder: Path, width: int) -> 
     return IconClip(case, path, clean, decoded, opacities, boxes, track)
 
 
+def corner_overlay(logo: Logo, icons: Path, size: tuple[int, int]) -> Picture:
+    """Return a still logo as RGBA (height, width, 4) in its corner of a picture of ``size`` (width, height)."""
+    look = _looks(logo, _read(icons / logo.file), *size)[0]
+    spot = _spot(logo, 0, look.shape[:2], *size)
+    assert spot is not None
+    return _placed(look, spot, *size)
+
+
 def _read(path: Path) -> Picture:
     """Return a PNG as RGBA, cut to what can be seen of it."""
     picture = np.asarray(Image.open(path).convert("RGBA"))

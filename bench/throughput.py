@@ -1,10 +1,11 @@
 """Speed and memory of the worker beside a plain decode + x264 transcode of the same clip in the same run.
 
-    python -m bench.throughput [--clip CLIP] [--seconds 20]... [--out build/throughput]
+    python -m bench.throughput [--clip CLIP | --icons] [--seconds 20]... [--out build/throughput]
 
-Without a clip, one is made at 720p and one at 1080p that has captions on screen half the time, and is erased; a given
-one is looped to each asked length, erased and enlarged. All goes through ``python -m gpu_worker`` as a child process,
-whose peak resident memory is taken from the kernel.
+Without a clip, one is made at 720p and one at 1080p that has captions on screen half the time, and is erased; with
+``--icons``, two are made at 720p that have a station's logo in a corner all the time, opaque and translucent, while the
+picture behind it moves, cuts and stands still. A given one is looped to each asked length, erased and enlarged. All
+goes through ``python -m gpu_worker`` as a child process, whose peak resident memory is taken from the kernel.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import chain, islice
 from pathlib import Path
 from time import perf_counter, process_time
 
@@ -26,12 +28,18 @@ import numpy as np
 
 from bench.captioned_clips import encode, frames_of, overlay_of, with_overlay
 from bench.cases import RATE, STYLES, can_draw
+from bench.icon_cases import Logo
+from bench.icon_clips import corner_overlay
 from bench.transcode import plain_transcode
 from gpu_worker.video.frame import Frame
 
 #: A static camera with traffic: 720p, and 23 s long.
 _CLEAN_CLIP = Path("../shared/data/clips/clean/static_traffic_day.mp4")
 _SIZES = ((1280, 720), (1920, 1080))
+#: What a logo stands over: an animation with cuts, fast hands before a camera that stands still, grass; all 720p.
+_CLIPS_BEHIND_LOGOS = ("bbb_anim_open.webm", "cups_hands_fast.mp4", "juggle_park.mp4")
+_LOGO_FILE = Path("../shared/data/icons/tv/italy__fox-plus-it.png")
+_LOGOS = (Logo(_LOGO_FILE.name), Logo(_LOGO_FILE.name, opacity=0.6))
 #: Captions and pauses of this length in turn: on screen half the time.
 _CAPTION_FRAMES = 2 * RATE
 
@@ -46,6 +54,22 @@ def half_captioned(size: tuple[int, int], seconds: float, target: Path) -> None:
             period, position = divmod(frame.index, 2 * _CAPTION_FRAMES)
             is_on = position >= _CAPTION_FRAMES
             yield with_overlay(full, overlays[period % len(overlays)], 1.0)[0] if is_on else full
+
+    encode(frames(), size, target)
+
+
+def with_logo(logo: Logo, seconds: float, target: Path) -> None:
+    """Write the clips behind logos at 720p one after the other, up to ``seconds``, with a logo in a corner."""
+    size = _SIZES[0]
+    overlay = corner_overlay(logo, _LOGO_FILE.parent, size)
+
+    def frames() -> Iterator[Frame]:
+        wanted = round(seconds * RATE)
+        clips = chain.from_iterable(
+            frames_of(_CLEAN_CLIP.parent / name, 0, wanted, size[0]) for name in _CLIPS_BEHIND_LOGOS
+        )
+        for index, frame in enumerate(islice(clips, wanted)):
+            yield replace(with_overlay(frame, overlay, logo.opacity)[0], index=index)
 
     encode(frames(), size, target)
 
@@ -160,6 +184,7 @@ def main() -> None:
     """Measure the made clips, or each asked length of a given one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clip", type=Path)
+    parser.add_argument("--icons", action="store_true", help="made clips with a logo instead of captions")
     parser.add_argument("--seconds", type=float, action="append")
     parser.add_argument("--quality", choices=["normal", "premium"], default="normal")
     parser.add_argument("--out", type=Path, default=Path("build/throughput"))
@@ -174,6 +199,12 @@ def main() -> None:
             continue
         if not _CLEAN_CLIP.is_file():
             parser.error(f"there is no clean clip {_CLEAN_CLIP}; give one with --clip")
+        if arguments.icons:
+            for logo in _LOGOS:
+                source = arguments.out / f"logo-{round(100 * logo.opacity)}-720p-{seconds:g}s.mp4"
+                with_logo(logo, seconds, source)
+                measure(source, [(*erase, "--icons")], arguments.out)
+            continue
         for size in _SIZES:
             source = arguments.out / f"half-captioned-{size[1]}p-{seconds:g}s.mp4"
             half_captioned(size, seconds, source)

@@ -135,8 +135,8 @@ class _Samples:
 
 def fill_chunk(
     frames: Sequence[Surroundings], estimates: Sequence[Sequence[PairMotion]], wanted: range, pool: Executor
-) -> list[Filled]:
-    """Fill the frames ``wanted`` of a chunk.
+) -> Iterator[Filled]:
+    """Yield the frames ``wanted`` of a chunk, filled; the next ones are worked on while one is taken.
 
     Args:
         frames: neighbouring frames of one shot; all have one size.
@@ -157,15 +157,14 @@ def fill_chunk(
 
     future = list(pool.map(from_behind, estimates))
     past = zip(*(_trails(frames, motions, blocked, range(wanted.stop)) for motions in estimates), strict=True)
-    filled: list[Filled] = []
     blends: deque[Future[Filled]] = deque()
     for position, here in enumerate(past):
         if position in wanted:
             directions = [*(sources for _, sources in here), *(trails.pop(position) for trails in future)]
             blends.append(pool.submit(_blend, position, frames[position], directions, stacks))
         if len(blends) > _WAITING_BLENDS:
-            filled.append(blends.popleft().result())
-    return filled + [blend.result() for blend in blends]
+            yield blends.popleft().result()
+    yield from (blend.result() for blend in blends)
 
 
 def _trails(

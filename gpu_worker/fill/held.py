@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -65,7 +65,7 @@ class Inventor:
 
 
 def hold_run(
-    results: Sequence[Filled],
+    results: Iterable[Filled],
     first_index: int,
     motions: Sequence[PairMotion | None],
     before: tuple[Held | None, Surroundings | None],

@@ -218,25 +218,26 @@ def _fill_run(lane: Lane, frames: list[tuple[int, Surroundings]], first: int, ru
     wanted = range(first, first + len(run))
     pictures = [surroundings for _, surroundings in frames]
     if lane.estimator is None:
-        return [fill_chunk([pictures[position]], [[]], range(1), lane.pool)[0] for position in wanted]
+        return [next(fill_chunk([pictures[position]], [[]], range(1), lane.pool)) for position in wanted]
     motions = _motions(lane, lane.estimator, frames)
     if lane.second_estimator is None:
-        return _hold(lane, fill_chunk(pictures, [motions], wanted, lane.pool), motions, (frames, first))
+        return _hold(lane, fill_chunk(pictures, [motions], wanted, lane.pool), motions, (frames, wanted))
     guides = [
         View.of(result.surroundings.luma8(), result.surroundings.occlusion, lane.second_estimator.step)
         for result in fill_chunk(pictures, [motions], range(len(pictures)), lane.pool)
     ]
     second = list(lane.pool.map(lane.second_estimator.estimate, guides, guides[1:]))
     filled = fill_chunk(pictures, [motions, second], wanted, lane.pool)
-    return _hold(lane, filled, second, (frames, first))
+    return _hold(lane, filled, second, (frames, wanted))
 
 
 def _hold(
-    lane: Lane, filled: list[Filled], motions: list[PairMotion], run: tuple[list[tuple[int, Surroundings]], int]
+    lane: Lane, filled: Iterable[Filled], motions: list[PairMotion], run: tuple[list[tuple[int, Surroundings]], range]
 ) -> list[Filled]:
-    """Hold what was made up; ``run`` are the frames of the motions, and the place among them of the first filled."""
-    frames, first = run
-    to_previous = [motions[at - 1] if at else None for at in range(first, first + len(filled))]
+    """Hold what was made up; ``run`` are the frames of the motions, and the places among them of those filled."""
+    frames, wanted = run
+    first = wanted.start
+    to_previous = [motions[at - 1] if at else None for at in wanted]
     before = frames[first - 1][1] if first else None
     if before is not None and lane.carried is not None and before is lane.carried[1]:
         # Whatever was made up of it is known now.

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.detection import IconBehaviour, IconPlace, Mark
-from gpu_worker.icons.appearance import closed, filled_in, grown, without_holes, without_specks
 from gpu_worker.icons.loops import Loop, course_of
 from gpu_worker.icons.pieces import Pieces, cut_around
 from gpu_worker.icons.presence import runs
 from gpu_worker.icons.sample import Scale
+from gpu_worker.icons.shapes import closed, filled_in, grown, without_holes, without_specks
 from gpu_worker.icons.tracks import Whereabouts
 from gpu_worker.video.frame import Frame
 from gpu_worker.video.halo import codec_halo

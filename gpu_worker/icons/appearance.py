@@ -9,8 +9,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_worker.icons.opacity import LIVELY_LEVELS, seen_through
 from gpu_worker.icons.pieces import Piece
 from gpu_worker.icons.sample import gradients_of
+from gpu_worker.icons.shapes import (
+    MIN_SPECK,
+    closed,
+    filled_in,
+    grown,
+    hulls,
+    reached_from,
+    without_holes,
+    without_specks,
+)
 from gpu_worker.video.halo import codec_halo
 
 #: Agreement, and squared levels per pixel, of an edge that belongs to the mark.
@@ -19,8 +30,6 @@ _EDGE_AGREEMENT, _EDGE_ENERGY = 0.35, 1.0
 _PART_AGREEMENT, _MAX_PART = 0.85, 0.5
 #: Edges of which less than this share of the energy runs across the main direction are a line.
 _LINE_SHARE = 0.05
-#: Specks of fewer pixels are chance.
-_MIN_SPECK = 8
 #: A pixel belongs to a mark if it differs by this much from what its surroundings let expect, in levels and as a share
 #: of what the mark's edges differ by; or if it changes by less than this share of what is around.
 _MIN_INK_LEVELS = 3.0
@@ -29,22 +38,8 @@ _CALM_SHARE = 0.55
 #: What lies in a mark's bay is of it where it differs from the mark by no more than this share of what it differs from
 #: the surroundings by.
 _MAX_UNLIKE = 0.3
-#: A ring in which less than this changes, in levels, tells nothing by change.
-_LIVELY_LEVELS = 3.0
 #: Pieces that a comparison of what moves inside and outside needs.
 _MIN_PIECES = 6
-#: A mark that lets less than this through is opaque; what moves behind must be recognised by this correlation.
-_MIN_TRANSPARENCY = 0.15
-#: One that dims what is behind it by less than this only lightens it: what it adds cannot be told from the picture.
-_MIN_OPACITY = 0.12
-_MIN_SEEN_THROUGH = 0.45
-#: Pieces in which it is looked for.
-_RECOGNISED_PIECES = 12
-#: Pixels from the outline of a mark inwards that it may cover in part.
-_EDGE_PIXELS = 2
-#: Shares are taken from pixels of like tone, in levels, that are this near, as a share of the piece's shorter side.
-_TONE_LEVELS, _SHARE_SPREAD = 16.0, 0.15
-
 _Mask = NDArray[np.bool_]
 _Plane = NDArray[np.float32]
 _Planes = NDArray[np.float32]
@@ -89,7 +84,7 @@ def measure(pieces: Sequence[Piece], near: _Mask, shorter_side: int) -> Appearan
     mask = grown(ink, halo)
     ring = grown(mask, 2 * halo) & ~mask
     proof = edges & near if (edges & near).any() else edges
-    through = _seen_through(planes, evidence.mean, ink, mask, ring) if len(pieces) >= _MIN_PIECES else None
+    matte = seen_through(planes, ink, halo) if len(pieces) >= _MIN_PIECES else None
     return Appearance(
         mask=mask,
         ink=ink,
@@ -98,8 +93,8 @@ def measure(pieces: Sequence[Piece], near: _Mask, shorter_side: int) -> Appearan
         agreement=evidence.agreement_of(proof),
         around=evidence.agreement_of(ring),
         shift=_shift(planes[:, 0], evidence, proof),
-        opacity=None if through is None else through[0],
-        colour=None if through is None else through[1],
+        opacity=None if matte is None else matte.opacity,
+        colour=None if matte is None else matte.colour,
     )
 
 
@@ -153,7 +148,7 @@ class _Evidence:
         parts = []
         for label in range(1, count):
             x, y, wide, high, area = (int(value) for value in stats[label])
-            if x > 0 and y > 0 and x + wide < width and y + high < height and _MIN_SPECK <= area <= most:
+            if x > 0 and y > 0 and x + wide < width and y + high < height and MIN_SPECK <= area <= most:
                 parts.append(label)
         candidates = np.isin(labels, parts)
         before = -1
@@ -179,16 +174,16 @@ class _Evidence:
         ground = without_holes(closed(edges))
         differs, least = self._unexpected(ground, edges, 3 * halo)
         usual = filled_in(self.deviation, grown(ground, 1))
-        calm = (usual >= _LIVELY_LEVELS) & (cv2.GaussianBlur(self.deviation, (0, 0), 1) <= _CALM_SHARE * usual)
+        calm = (usual >= LIVELY_LEVELS) & (cv2.GaussianBlur(self.deviation, (0, 0), 1) <= _CALM_SHARE * usual)
         ink = ground & ((differs >= least) | calm)
         if not ink.any() or np.isinf(least):
             return ground
         # Where an outline meets a line of the scene it is not among the edges: the mark may go on in a bay, or beyond.
-        hulls = grown(_hulls(ground), halo)
-        differs, least = self._unexpected(hulls, edges, 3 * halo)
+        reach = grown(hulls(ground), halo)
+        differs, least = self._unexpected(reach, edges, 3 * halo)
         own = np.stack([filled_in(plane, ~ink) for plane in self.mean])
         alike = np.abs(self.mean - own).max(axis=0) <= _MAX_UNLIKE * differs
-        return _reached_from(ink, ink | (hulls & (differs >= least) & alike))
+        return reached_from(ink, ink | (reach & (differs >= least) & alike))
 
     def _unexpected(self, covered: _Mask, edges: _Mask, ring_pixels: int) -> tuple[_Plane, float]:
         """Return by how much each pixel differs from what is around ``covered``, and by how much more than by chance.
@@ -203,82 +198,6 @@ class _Evidence:
         smooth = np.stack([cv2.GaussianBlur(plane, (0, 0), 3) for plane in self.mean])
         chance = float(np.percentile(np.abs(self.mean - smooth).max(axis=0)[ring], 75))
         return differs, max(_MIN_INK_LEVELS, 2 * chance, _MIN_INK_SHARE * float(np.percentile(differs[edges], 90)))
-
-
-def _seen_through(
-    planes: NDArray[np.float32], mean: _Planes, ink: _Mask, mask: _Mask, ring: _Mask
-) -> tuple[NDArray[np.float32], _Planes] | None:
-    """Return the opacity (h, w) and the colour (3, h, w) of a translucent mark; None where nothing shines through.
-
-    What moves behind is dimmed by the mark: the ratio of what changes inside to what changes right outside, where the
-    mean of both is that of the same picture.
-    """
-    deviations = planes[:, 0] - mean[0]
-    power = (deviations**2).mean(axis=0)
-    body = cv2.erode(ink.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
-    if not ring.any() or body.sum() < _MIN_SPECK:
-        return None
-    clean = np.stack([filled_in(plane, mask) for plane in mean])
-    outside = np.maximum(0, filled_in(power, mask))
-    if float(np.median(outside[body])) < _LIVELY_LEVELS**2 or _recognised(deviations, body, mask) < _MIN_SEEN_THROUGH:
-        return None
-    share = _share_by_tone(power, outside, mean[0], body)
-    if not _MIN_TRANSPARENCY <= float(np.median(share[body])) <= 1 - _MIN_OPACITY:
-        return None
-    opacity = (1 - share) * _coverage(np.abs(mean - clean).max(axis=0), ink)
-    colour = clean + (mean - clean) / np.maximum(opacity, 0.05)
-    return np.asarray(opacity, np.float32), np.asarray(np.clip(colour, 0, 255), np.float32)
-
-
-def _share_by_tone(power: _Plane, outside: _Plane, tone: _Plane, body: _Mask) -> _Plane:
-    """Return how much of what changes outside of a mark still changes inside (h, w), 0-1.
-
-    The ratio is that of sums over many pixels, as of few it is uncertain; and over those of like tone, as letters and
-    the plate that they stand on may let different amounts through.
-    """
-    spread = _SHARE_SPREAD * min(body.shape)
-    inside, expected = np.zeros_like(power), np.zeros_like(power)
-    for level in np.arange(float(tone[body].min()), float(tone[body].max()) + _TONE_LEVELS, _TONE_LEVELS):
-        like = np.exp(-(((tone - level) / _TONE_LEVELS) ** 2)).astype(np.float32)
-        weight = like * body
-        inside += like * cv2.GaussianBlur(weight * power, (0, 0), spread)
-        expected += like * cv2.GaussianBlur(weight * outside, (0, 0), spread)
-    usual = float(power[body].sum() / outside[body].sum())
-    ratio = np.where(expected > 1e-3, inside / np.maximum(expected, np.float32(1e-3)), np.float32(usual))
-    return np.asarray(np.sqrt(np.clip(ratio, 0, 1)), dtype=np.float32)
-
-
-def _coverage(differs: _Plane, ink: _Mask) -> _Plane:
-    """Return how much of each pixel a mark covers (h, w), 0-1: at its outline, by how it differs beside the body."""
-    depth = cv2.distanceTransform(np.pad(ink, 1).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
-    inner = cv2.dilate(differs * ink, np.ones((2 * _EDGE_PIXELS + 1, 2 * _EDGE_PIXELS + 1), np.uint8))
-    covered = np.clip(differs / np.maximum(inner, 1e-3), 0, 1)
-    return np.asarray(np.where(depth > _EDGE_PIXELS, np.float32(1), covered) * ink, dtype=np.float32)
-
-
-def _recognised(deviations: NDArray[np.float32], body: _Mask, mask: _Mask) -> float:
-    """Return the correlation of what moves inside with what the surroundings let expect."""
-    deviations = deviations[:: -(-len(deviations) // _RECOGNISED_PIECES)]
-    expected = np.stack([filled_in(deviation, mask)[body] for deviation in deviations])
-    seen = np.stack([deviation[body] for deviation in deviations])
-    spread = float(np.sqrt((expected**2).sum() * (seen**2).sum()))
-    return float((expected * seen).sum()) / spread if spread > 0 else 0.0
-
-
-def filled_in(plane: NDArray[np.float32], mask: _Mask) -> NDArray[np.float32]:
-    """Return a plane with what ``mask`` covers carried on smoothly from around it: by normalised convolution."""
-    left = np.where(mask, np.float32(0), plane)
-    weight = (~mask).astype(np.float32)
-    filled = plane.copy()
-    missing = mask.copy()
-    sigma = 2.0
-    while missing.any() and sigma < max(plane.shape):
-        near = cv2.GaussianBlur(weight, (0, 0), sigma)
-        reached = missing & (near > 0.05)
-        filled[reached] = cv2.GaussianBlur(left, (0, 0), sigma)[reached] / near[reached]
-        missing &= ~reached
-        sigma *= 1.7
-    return filled
 
 
 def _shift(luma: NDArray[np.float32], evidence: _Evidence, edges: _Mask) -> float:
@@ -296,46 +215,3 @@ def _shift(luma: NDArray[np.float32], evidence: _Evidence, edges: _Mask) -> floa
         change = (change - cv2.blur(change, (15, 15)))[where]
         shifts.append(np.linalg.solve(normal, [(change * right).sum(), (change * down).sum()]))
     return float(np.sqrt((np.array(shifts) ** 2).mean(axis=0)).max())
-
-
-def without_holes(mask: _Mask) -> _Mask:
-    """Return a mask (h, w) with what it encloses."""
-    count, labels, _, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
-    outside = np.unique(np.concatenate((labels[0], labels[-1], labels[:, 0], labels[:, -1])))
-    inner = np.setdiff1d(np.arange(1, count), outside)
-    return mask | np.isin(labels, inner)
-
-
-def _hulls(mask: _Mask) -> _Mask:
-    """Return the convex hull of each connected part of a mask (h, w)."""
-    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    hulls = np.zeros(mask.shape, np.uint8)
-    for outline in outlines:
-        cv2.fillConvexPoly(hulls, cv2.convexHull(outline), 1)
-    return hulls.astype(bool)
-
-
-def _reached_from(seeds: _Mask, mask: _Mask) -> _Mask:
-    """Return the connected parts of a mask (h, w) that hold a seed."""
-    _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
-    reached = np.unique(labels[seeds])
-    return np.isin(labels, reached[reached > 0])
-
-
-def without_specks(mask: _Mask, least: float = _MIN_SPECK) -> _Mask:
-    """Return the connected parts of a mask (h, w) that have at least so many pixels."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    large = np.flatnonzero(stats[:count, cv2.CC_STAT_AREA] >= least)
-    return np.isin(labels, large[large > 0])
-
-
-def closed(edges: _Mask) -> _Mask:
-    """Return a mask (h, w) with its narrow gaps filled."""
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
-    return cv2.morphologyEx(edges.astype(np.uint8), cv2.MORPH_CLOSE, kernel).astype(bool)
-
-
-def grown(mask: _Mask, pixels: int) -> _Mask:
-    """Return a mask (h, w) grown by some pixels all around."""
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * pixels + 1, 2 * pixels + 1))
-    return np.asarray(cv2.dilate(mask.astype(np.uint8), kernel), dtype=bool)

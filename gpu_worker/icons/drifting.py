@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.detection import IconBehaviour, IconPlace, Mark
-from gpu_worker.icons.appearance import grown, measure
+from gpu_worker.icons.appearance import measure
 from gpu_worker.icons.drifts import Drift
 from gpu_worker.icons.pieces import Piece, Pieces, cut_piece, near_mask
 from gpu_worker.icons.presence import Stay, stays_of
 from gpu_worker.icons.sample import Scale
+from gpu_worker.icons.shapes import grown
 from gpu_worker.icons.tracks import Whereabouts
 from gpu_worker.video.frame import Frame
 from gpu_worker.video.masks import encode_mask

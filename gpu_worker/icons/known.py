@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_worker.icons.appearance import Appearance, filled_in, grown
+from gpu_worker.icons.appearance import Appearance
 from gpu_worker.icons.library import LibraryEntry
 from gpu_worker.icons.matching import Match
 from gpu_worker.icons.sample import gradients_of
+from gpu_worker.icons.shapes import filled_in, grown
 
 #: Opacity from which a pixel of the library is one of the mark, 0-1.
 _INK = 0.04

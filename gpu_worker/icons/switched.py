@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_worker.icons.appearance import Appearance, closed, grown, without_specks
+from gpu_worker.icons.appearance import Appearance
 from gpu_worker.icons.following import PRESENT_GAIN
 from gpu_worker.icons.pieces import Piece
 from gpu_worker.icons.presence import Stay
+from gpu_worker.icons.shapes import closed, grown, without_specks
 
 #: What is switched differs by so many levels, and by so many times what differs around it.
 _MIN_LEVELS, _OVER_CHANCE = 4.0, 3.0

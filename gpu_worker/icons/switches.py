@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_worker.icons.appearance import closed, without_holes
 from gpu_worker.icons.candidates import lie_on_each_other, place_in
 from gpu_worker.icons.overlay import Found, groups_of, is_too_large
 from gpu_worker.icons.sample import Gradients
+from gpu_worker.icons.shapes import closed, without_holes
 from gpu_worker.icons.template import Template
 from gpu_worker.video.rect import Rect
 

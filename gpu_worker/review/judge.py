@@ -17,6 +17,7 @@ from gpu_worker.fill.overlays import Overlay, SubjectKind
 from gpu_worker.fill.second_look import Shown, Verdict
 from gpu_worker.review.figures import Luma, Mask, Moment, edges_left, flicker_ratio, ghost_levels, line_hull, seam_ratio
 from gpu_worker.video.frame import Frame, Plane
+from gpu_worker.video.rect import Rect
 
 # The gates. Each lies above what clean frames give at the same places and below what most spoilt fills give. The
 # figures are from 33 captions drawn over clips of all kinds (`make bench-second-look QUICK=1`); other clips reached
@@ -96,7 +97,7 @@ class Judge:
         place = _Place(shown)
         count = len(shown.frames)
         chosen = _spread(count, _MOMENTS)
-        moments = [Moment(place.luma(shown.frames[at]), place.filled_luma(at)) for at in chosen]
+        moments = [place.moment(at) for at in chosen]
         pairs = [at for at in _spread(count, _PAIRS) if at > 0]
         scene = [place.luma(frame) for frame in place.near]
         kind = shown.overlay.subject.kind
@@ -178,8 +179,19 @@ class _Place:
         #: The scene without the overlay: one frame before and one after, where there are any.
         self.near = [shown.neighbours[at] for at in _spread(len(shown.neighbours), 2)]
         self.mask = self._shrunk_mask([shown.overlay])
+        self._opacity = self._shrunk_opacity(shown.overlay)
         # Where two overlays lie over each other, what is seen is both.
         self.others = self._shrunk_mask(shown.others) & ~self.mask
+
+    def _shrunk_opacity(self, overlay: Overlay) -> Luma:
+        """Return how much an overlay's veil hides of what is behind it (h, w), 0-1; 0 where that is all, or nothing."""
+        opacity = np.zeros((self.box.height, self.box.width), np.float32)
+        if overlay.veil is not None:
+            place = Rect.of_box(overlay.veil.box).shifted(-self.box.x0, -self.box.y0)
+            inside = place.meet(Rect(0, 0, self.box.width, self.box.height))
+            through = overlay.veil.opacity[inside.shifted(-place.x0, -place.y0).slices]
+            opacity[inside.slices] = np.where(through < 1, through, 0)
+        return self._shrunk(opacity)
 
     def _shrunk_mask(self, overlays: Sequence[Overlay]) -> Mask:
         mask = np.zeros((self.box.height, self.box.width), dtype=bool)
@@ -223,6 +235,16 @@ class _Place:
                 )
             )
         return tuple(found)
+
+    def moment(self, at: int) -> Moment:
+        """Return one frame with and without the overlay.
+
+        A veil takes more away from what is bright behind it than from what is dark: with nothing but strokes taken
+        away, what is seen must be what they look like over an even picture. Else the scene would follow itself.
+        """
+        source, filled = self.luma(self.shown.frames[at]), self.filled_luma(at)
+        even = float(filled[self.mask].mean()) if self.mask.any() else 0.0
+        return Moment(source + self._opacity * (filled - even), filled)
 
     def luma(self, frame: Frame) -> Luma:
         """Return the luma of a frame, in 8-bit levels."""

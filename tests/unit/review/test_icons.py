@@ -10,7 +10,7 @@ from gpu_worker.fill.eraser import EraseReport, erase
 from gpu_worker.fill.overlays import SubjectKind, overlays_of
 from gpu_worker.fill.second_look import Redone, SecondLook, Shown, Verdict
 from gpu_worker.inference.session import open_session
-from gpu_worker.review.judge import MAX_RESIDUAL_EDGES, Judge
+from gpu_worker.review.judge import MAX_GHOST_LEVELS, MAX_RESIDUAL_EDGES, Judge
 from gpu_worker.review.larger_mask import larger_mask
 from gpu_worker.video.frame import Patch
 from gpu_worker.video.patches import apply_patches
@@ -40,6 +40,19 @@ def test_edges_that_stay_are_told_from_the_scenes(judge, step, left, passes) -> 
     assert (verdict.residual <= MAX_RESIDUAL_EDGES) == passes
     assert verdict.passed == passes
     assert verdict.missed == ()
+
+
+def test_dark_bars_behind_a_veil_that_is_gone_are_no_ghost_of_it(judge) -> None:
+    clean = moving(1, 0.0, *SIZE) * 12
+    for frame in clean[:1]:
+        frame.y[:] = 180 + frame.y // 16
+        frame.y[:, 44:52] = frame.y[:, 64:72] = 120
+    marked = [with_logo(frame, *AT, 0.3) for frame in clean]
+    (overlay,) = overlays_of((), (track((0, 12, *AT), strength=0.3, with_matte=True),))
+    patches = [Patch(WHOLE, frame.y, frame.u, frame.v) for frame in clean]
+    verdict = judge.judge(Shown(overlay, marked, patches))
+    assert verdict.residual <= MAX_RESIDUAL_EDGES
+    assert verdict.ghost_levels <= MAX_GHOST_LEVELS
 
 
 def test_of_an_icon_that_moves_a_few_places_are_judged_and_none_is_filled_again() -> None:
