@@ -64,6 +64,6 @@ def read_rgb(photograph: Photograph) -> NDArray[np.uint8]:
 def read_stills(clip: Photograph, count: int) -> list[NDArray[np.uint8]]:
     """Return ``count`` frames of a video, evenly spread, as (H, W, 3); fewer where it has fewer."""
     with av.open(str(clip.path), "r") as container:
-        frames = [frame for frame in container.decode(video=0)]
+        frames = list(container.decode(video=0))
     places = np.unique(np.linspace(0, len(frames) - 1, count).round().astype(int))
     return [np.asarray(frames[place].to_ndarray(format="rgb24"), dtype=np.uint8) for place in places]

@@ -67,7 +67,7 @@ class Tier:
 
     def finishing(self) -> Tier:
         """Return the run that goes on from this one's weights: other scenes, a lower rate, large errors count more."""
-        return replace(self, rate=self.rate / 2, single_share=0.9, seed=self.seed + 1, square=3.0, spectrum=0.03)
+        return replace(self, rate=self.rate / 2, single_share=0.95, seed=self.seed + 1, square=3.0, spectrum=0.03)
 
 
 #: What a CPU core learns in two hours, and what takes a GPU.
