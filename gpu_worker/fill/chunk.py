@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gpu_worker.fill.filler_interface import TRUSTED
 from gpu_worker.fill.motion import PairMotion, View
+from gpu_worker.fill.sampling import Sharp, sampled
 from gpu_worker.fill.spatial import fill_smoothly, weighted_means
 from gpu_worker.fill.trails import Blocked, Sources, carry, no_sources
 from gpu_worker.fill.windows import CELL, CHROMA_BLEED, Occlusion, Points
@@ -40,6 +41,10 @@ _WIDE_FACTOR = 2
 _VARIANCE_CELLS = 7
 #: Grain is measured where frames differ least: in this percentile of the ring, motion has told them apart no further.
 _QUIETEST = 20
+#: So many directions tell which of them is wrong; looked at over so many pixels, so often.
+_ENOUGH_TO_AGREE = 3
+_AGREEING_SIDE = 5
+_AGREEING_ROUNDS = 2
 #: Frames whose trails wait until they are blended.
 _WAITING_BLENDS = 4
 
@@ -134,7 +139,12 @@ class _Samples:
 
 
 def fill_chunk(
-    frames: Sequence[Surroundings], estimates: Sequence[Sequence[PairMotion]], wanted: range, pool: Executor
+    frames: Sequence[Surroundings],
+    estimates: Sequence[Sequence[PairMotion]],
+    wanted: range,
+    pool: Executor,
+    *,
+    thorough: bool = False,
 ) -> list[Filled]:
     """Fill the frames ``wanted`` of a chunk.
 
@@ -144,8 +154,12 @@ def fill_chunk(
             where they differ, every pixel follows them as far as they explain the ring around it.
         wanted: positions to fill; the others only lend pixels.
         pool: threads that share the work.
+        thorough: sample sources more sharply where the ring shows that it pays, and trust those less that the others
+            contradict.
     """
-    blocked = Blocked.of([frame.occlusion for frame in frames])
+    occlusions = [frame.occlusion for frame in frames]
+    blocked = Blocked.of(occlusions)
+    sharp = Sharp.of(occlusions) if thorough else None
     stacks: list[Plane] = [np.stack([frame.planes[number] for frame in frames]) for number in range(3)]  # type: ignore[misc]
     backwards = range(len(frames) - 1, wanted.start - 1, -1)
 
@@ -162,7 +176,7 @@ def fill_chunk(
     for position, here in enumerate(past):
         if position in wanted:
             directions = [*(sources for _, sources in here), *(trails.pop(position) for trails in future)]
-            blends.append(pool.submit(_blend, position, frames[position], directions, stacks))
+            blends.append(pool.submit(_blend, position, frames[position], directions, stacks, sharp))
         if len(blends) > _WAITING_BLENDS:
             filled.append(blends.popleft().result())
     return filled + [blend.result() for blend in blends]
@@ -201,6 +215,7 @@ def _blend(
     frame: Surroundings,
     directions: Sequence[Sources],
     stacks: list[Plane],
+    sharp: Sharp | None,
 ) -> Filled:
     occlusion = frame.occlusion
     if occlusion.is_empty:
@@ -211,20 +226,25 @@ def _blend(
     found = np.zeros(occlusion.indices.size, dtype=bool)
     samples: list[list[_Samples]] = [[], [], []]
     grain = []
+    lumas = []
     for sources in directions:
         found |= sources.found
-        (values,), error = _corrected(sources, luma, [frame.y], stacks[:1])
+        (values,), error = _corrected(sources, luma, [frame.y], stacks[:1], sharp)
         error /= _levels_per_step(frame.bit_depth)
         grain.append(_grain(error[occlusion.ring], sources.found[occlusion.ring]))
-        weights = _evened(_weights(position, sources, error, variance), luma)
-        if (weights[luma.covered] > 0).any():
-            samples[0].append(_Samples(values, weights))
-        if not (weights[chroma.place][chroma.covered] > 0).any():
+        lumas.append(_Samples(values, _evened(_weights(position, sources, error, variance), luma)))
+    if sharp is not None:
+        lumas = _agreeing(lumas, luma, _levels_per_step(frame.bit_depth))
+    for sources, sample in zip(directions, lumas, strict=True):
+        if (sample.weights[luma.covered] > 0).any():
+            samples[0].append(sample)
+        weights = sample.weights[chroma.place]
+        if not (weights[chroma.covered] > 0).any():
             # Before a camera that stands still there is nothing to be had anywhere.
             continue
-        both, _ = _corrected(sources, chroma, [frame.u, frame.v], stacks[1:])
+        both, _ = _corrected(sources, chroma, [frame.u, frame.v], stacks[1:], sharp)
         for number, of_plane in enumerate(both, 1):
-            samples[number].append(_Samples(of_plane, weights[chroma.place]))
+            samples[number].append(_Samples(of_plane, weights))
     bases = [_Base.of(spatial_doubt, frame.shine, points) for points in (luma, chroma)]
     planes = [
         _mixed(plane, chroma if number else luma, samples[number], bases[min(number, 1)])
@@ -304,48 +324,54 @@ def _evened(weights: FloatPlane, points: Points) -> FloatPlane:
     return even
 
 
+def _agreeing(samples: list[_Samples], points: Points, levels_per_step: float) -> list[_Samples]:
+    """Return what several directions bring to luma, trusted less where it is far off the mean of all.
+
+    That is further than the weights have it (iteratively reweighted least squares, Cauchy's weights). Two that
+    contradict each other do not tell which is wrong.
+    """
+    if sum(bool((sample.weights > 0).any()) for sample in samples) < _ENOUGH_TO_AGREE:
+        return samples
+    values = np.stack([sample.values for sample in samples]) / np.float32(levels_per_step)
+    given = np.stack([sample.weights for sample in samples])
+    place = points.flat
+    layers = np.zeros((*points.mask.shape, 2), np.float32)
+    weights = given
+    for _ in range(_AGREEING_ROUNDS):
+        mean = (values * weights).sum(axis=0) / np.maximum(weights.sum(axis=0), 1e-9)
+        less = []
+        for value, weight in zip(values, given, strict=True):
+            layers.reshape(-1, 2)[place] = np.stack((np.square(value - mean), np.ones_like(value)), axis=1) * (
+                weight > 0
+            )[:, None].astype(np.float32)
+            total, count = cv2.split(cv2.blur(layers, (_AGREEING_SIDE, _AGREEING_SIDE)))
+            off = total.reshape(-1)[place] / np.maximum(count.reshape(-1)[place], 1e-6)
+            less.append(weight / (1 + off * np.minimum(weight, 1)))
+        weights = np.stack(less)
+    return [_Samples(sample.values, weight) for sample, weight in zip(samples, weights, strict=True)]
+
+
 def _corrected(
-    sources: Sources, points: Points, planes: Sequence[Plane], stacks: Sequence[Plane]
+    sources: Sources, points: Points, planes: Sequence[Plane], stacks: Sequence[Plane], sharp: Sharp | None
 ) -> tuple[list[FloatPlane], FloatPlane]:
     """Return each point's source in the light of this frame, in every plane; and how far the ring near it is off.
 
     The planes share their points. The difference counts as far as the ring agrees about it: what is brighter here and
-    darker there is not another light.
+    darker there is not another light. With ``sharp``, sources are sampled that way where the ring is less off for it.
     """
     found = sources.found[points.place]
-    values = _sampled(stacks, sources, points)
+    values = sampled(stacks, sources, points)
     differences, errors = _ring_difference(planes, points, found, values)
+    if sharp is not None:
+        finer = sharp.sampled(stacks, sources, points, values)
+        finer_differences, finer_errors = _ring_difference(planes, points, found, finer)
+        better = finer_errors < errors
+        values, differences = np.where(better, finer, values), np.where(better, finer_differences, differences)
+        errors = np.minimum(errors, finer_errors)
     limit = _MAX_CORRECTION_SHARE * _white(planes[0])
     agreed = differences * np.square(differences / np.maximum(errors, 1e-3))
     corrected = values + np.clip(agreed, -limit, limit)
     return list(corrected), errors[0]
-
-
-def _sampled(stacks: Sequence[Plane], sources: Sources, points: Points) -> FloatPlane:
-    """Return the planes' values at each point's source, (planes, points), bilinear; anything where there is none."""
-    height, width = stacks[0].shape[1:]
-    frame = np.maximum(sources.frame[points.place], 0).astype(np.intp)
-    # Displacements, not positions, are halved: so it does not matter where in its block a chroma sample sits.
-    x, y = sources.x[points.place], sources.y[points.place]
-    if points.step > 1:
-        x = points.columns + (x - points.columns * points.step) / np.float32(points.step)
-        y = points.rows + (y - points.rows * points.step) / np.float32(points.step)
-    x = np.clip(x, 0, width - 1).astype(np.float32)
-    y = np.clip(y, 0, height - 1).astype(np.float32)
-    column = np.minimum(x.astype(np.int32), max(0, width - 2))
-    row = np.minimum(y.astype(np.int32), max(0, height - 2))
-    across, down = x - column.astype(np.float32), y - row.astype(np.float32)
-    start = frame * (height * width) + (row * width + column)
-    right, below = min(1, width - 1), min(1, height - 1) * width
-    values = np.empty((len(stacks), start.size), np.float32)
-    for number, stack in enumerate(stacks):
-        flat = stack.reshape(-1)
-        upper = flat[start].astype(np.float32)
-        upper += (flat[start + right] - upper) * across
-        lower = flat[start + below].astype(np.float32)
-        lower += (flat[start + (below + right)] - lower) * across
-        values[number] = upper + (lower - upper) * down
-    return values
 
 
 def _ring_difference(

@@ -125,6 +125,31 @@ class Session:
             raise short from error
         return dict(zip(self.output_names, outputs, strict=True))
 
+    def run_bound(self, batches: dict[str, NDArray[np.float32]], memory: str) -> dict[str, NDArray[np.float32]]:
+        """Do what ``run_named`` does with inputs and outputs bound: each crosses over to the device and back once.
+
+        Args:
+            batches: inputs by name.
+            memory: what onnxruntime calls the memory that outputs are written to.
+
+        Raises:
+            DeviceMemoryError: when the batches are too large for the device.
+        """
+        binding = self._inner.io_binding()
+        try:
+            for name, batch in batches.items():
+                binding.bind_cpu_input(name, np.ascontiguousarray(batch))
+            for name in self.output_names:
+                binding.bind_output(name, memory)
+            self._inner.run_with_iobinding(binding)
+            outputs: list[NDArray[np.float32]] = binding.copy_outputs_to_cpu()
+        except Exception as error:
+            short = memory_error(error, [batch.shape for batch in batches.values()])
+            if short is None:
+                raise
+            raise short from error
+        return dict(zip(self.output_names, outputs, strict=True))
+
 
 def memory_error(error: Exception, shapes: Iterable[tuple[int, ...]]) -> DeviceMemoryError | None:
     """Return the error for a run on ``shapes`` that ended for want of memory; None where ``error`` is another."""
