@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_worker.fill.candidates import Samples, agreeing, evened
 from gpu_worker.fill.filler_interface import TRUSTED
 from gpu_worker.fill.motion import PairMotion, View
 from gpu_worker.fill.sampling import Sharp, sampled
@@ -30,9 +31,6 @@ _SOURCE_FACTOR = 2.0
 _SPATIAL_FACTOR = 2.0
 #: The deeper inside the mask, the less the pixels beside it say: share more doubt per pixel.
 _DOUBT_PER_PIXEL = 0.2
-#: Weights are shared with neighbours this far around, in pixels, and raised by no more than this factor.
-_EVENED_SIDE = 9
-_MOST_RAISED = 3.0
 #: Ring colours are compared over this many cells.
 _BLUR_CELLS = 5
 #: A point that less of the ring reaches than this looks further away for it, where the mask is so deep that it matters.
@@ -41,10 +39,6 @@ _WIDE_FACTOR = 2
 _VARIANCE_CELLS = 7
 #: Grain is measured where frames differ least: in this percentile of the ring, motion has told them apart no further.
 _QUIETEST = 20
-#: So many directions tell which of them is wrong; looked at over so many pixels, so often.
-_ENOUGH_TO_AGREE = 3
-_AGREEING_SIDE = 5
-_AGREEING_ROUNDS = 2
 #: Frames whose trails wait until they are blended.
 _WAITING_BLENDS = 4
 
@@ -128,14 +122,6 @@ class Filled:
     def known(self) -> NDArray[np.bool_]:
         """Pixels (h, w) that were not made up from beside."""
         return self.revealed if self.shone_through is None else self.revealed | self.shone_through
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Samples:
-    """What one direction brings to one plane: values and the weight of each, for the plane's points."""
-
-    values: FloatPlane
-    weights: FloatPlane
 
 
 def fill_chunk(
@@ -224,7 +210,7 @@ def _blend(
     variance = _ring_variance(frame, luma)
     spatial_doubt = (_CODEC_VARIANCE + _SPATIAL_FACTOR * variance) * (1 + _DOUBT_PER_PIXEL * occlusion.depth)
     found = np.zeros(occlusion.indices.size, dtype=bool)
-    samples: list[list[_Samples]] = [[], [], []]
+    samples: list[list[Samples]] = [[], [], []]
     grain = []
     lumas = []
     for sources in directions:
@@ -232,9 +218,9 @@ def _blend(
         (values,), error = _corrected(sources, luma, [frame.y], stacks[:1], sharp)
         error /= _levels_per_step(frame.bit_depth)
         grain.append(_grain(error[occlusion.ring], sources.found[occlusion.ring]))
-        lumas.append(_Samples(values, _evened(_weights(position, sources, error, variance), luma)))
+        lumas.append(Samples(values, evened(_weights(position, sources, error, variance), luma)))
     if sharp is not None:
-        lumas = _agreeing(lumas, luma, _levels_per_step(frame.bit_depth))
+        lumas = agreeing(lumas, luma, _levels_per_step(frame.bit_depth))
     for sources, sample in zip(directions, lumas, strict=True):
         if (sample.weights[luma.covered] > 0).any():
             samples[0].append(sample)
@@ -244,7 +230,7 @@ def _blend(
             continue
         both, _ = _corrected(sources, chroma, [frame.u, frame.v], stacks[1:], sharp)
         for number, of_plane in enumerate(both, 1):
-            samples[number].append(_Samples(of_plane, weights))
+            samples[number].append(Samples(of_plane, weights))
     bases = [_Base.of(spatial_doubt, frame.shine, points) for points in (luma, chroma)]
     planes = [
         _mixed(plane, chroma if number else luma, samples[number], bases[min(number, 1)])
@@ -308,49 +294,6 @@ def _weights(position: int, sources: Sources, error: FloatPlane, variance: Float
     return np.where(sources.found, sources.confidence / (_SOURCE_FACTOR * doubt), 0).astype(np.float32)
 
 
-def _evened(weights: FloatPlane, points: Points) -> FloatPlane:
-    """Return the luma points' weights, shared with those of covered neighbours that have a source.
-
-    Splinters of one frame in another show more than the mean of both. What lies beside the mask does not take part: it
-    is sure of its source, and would vouch for whatever stands at the mask's edge.
-    """
-    told = (weights > 0) & points.covered
-    layers = np.zeros((*points.mask.shape, 2), np.float32)
-    layers.reshape(-1, 2)[points.flat[told]] = np.stack((weights[told], np.ones(int(told.sum()), np.float32)), axis=-1)
-    total, count = cv2.split(cv2.blur(layers, (_EVENED_SIDE, _EVENED_SIDE)))
-    place = points.flat[told]
-    even = weights.copy()
-    even[told] = np.minimum(total.reshape(-1)[place] / count.reshape(-1)[place], _MOST_RAISED * weights[told])
-    return even
-
-
-def _agreeing(samples: list[_Samples], points: Points, levels_per_step: float) -> list[_Samples]:
-    """Return what several directions bring to luma, trusted less where it is far off the mean of all.
-
-    That is further than the weights have it (iteratively reweighted least squares, Cauchy's weights). Two that
-    contradict each other do not tell which is wrong.
-    """
-    if sum(bool((sample.weights > 0).any()) for sample in samples) < _ENOUGH_TO_AGREE:
-        return samples
-    values = np.stack([sample.values for sample in samples]) / np.float32(levels_per_step)
-    given = np.stack([sample.weights for sample in samples])
-    place = points.flat
-    layers = np.zeros((*points.mask.shape, 2), np.float32)
-    weights = given
-    for _ in range(_AGREEING_ROUNDS):
-        mean = (values * weights).sum(axis=0) / np.maximum(weights.sum(axis=0), 1e-9)
-        less = []
-        for value, weight in zip(values, given, strict=True):
-            layers.reshape(-1, 2)[place] = np.stack((np.square(value - mean), np.ones_like(value)), axis=1) * (
-                weight > 0
-            )[:, None].astype(np.float32)
-            total, count = cv2.split(cv2.blur(layers, (_AGREEING_SIDE, _AGREEING_SIDE)))
-            off = total.reshape(-1)[place] / np.maximum(count.reshape(-1)[place], 1e-6)
-            less.append(weight / (1 + off * np.minimum(weight, 1)))
-        weights = np.stack(less)
-    return [_Samples(sample.values, weight) for sample, weight in zip(samples, weights, strict=True)]
-
-
 def _corrected(
     sources: Sources, points: Points, planes: Sequence[Plane], stacks: Sequence[Plane], sharp: Sharp | None
 ) -> tuple[list[FloatPlane], FloatPlane]:
@@ -405,7 +348,7 @@ def _layers(sums: Sequence[NDArray[np.float64] | NDArray[np.intp]], cells: tuple
     return np.asarray(cv2.merge([each.astype(np.float32).reshape(cells) for each in sums]), dtype=np.float32)
 
 
-def _mixed(plane: Plane, points: Points, samples: list[_Samples], base: _Base) -> Plane:
+def _mixed(plane: Plane, points: Points, samples: list[Samples], base: _Base) -> Plane:
     """Return the plane with covered points replaced by the mean of all candidates, weighted by inverse variance."""
     hole = points.mask.copy()
     hole.reshape(-1)[points.flat[base.shines]] = False

@@ -45,17 +45,21 @@ def sampled(stacks: Sequence[Plane], sources: Sources, points: Points) -> FloatP
 class Sharp:
     """Samples frames by cubic convolution (R. Keys, IEEE Trans. ASSP, 1981): finer than bilinear, from 4x4 pixels.
 
-    ``luma`` and ``chroma`` (frames, h, w) tell where any of those is covered, by the second pixel of the second row.
+    ``luma`` and ``chroma`` (tables, h, w) tell where any of those is covered, by the second pixel of the second row;
+    ``table_of`` is the number of each frame's table: neighbours share theirs.
     """
 
     luma: NDArray[np.bool_]
     chroma: NDArray[np.bool_]
+    table_of: NDArray[np.intp]
 
     @staticmethod
     def of(occlusions: Sequence[Occlusion]) -> Sharp:
         """Return it for the frames of a chunk."""
-        luma, chroma = (np.stack([each.near(step) for each in occlusions]) for step in (1, 2))
-        return Sharp(luma, chroma)
+        different = {id(occlusion): occlusion for occlusion in occlusions}
+        places = {key: place for place, key in enumerate(different)}
+        luma, chroma = (np.stack([each.near(step) for each in different.values()]) for step in (1, 2))
+        return Sharp(luma, chroma, np.array([places[id(occlusion)] for occlusion in occlusions], np.intp))
 
     def sampled(self, stacks: Sequence[Plane], sources: Sources, points: Points, elsewhere: FloatPlane) -> FloatPlane:
         """Return what ``sampled`` does; ``elsewhere`` is its result, for sources that lie near anything covered."""
@@ -65,10 +69,10 @@ class Sharp:
         column, row = x.astype(np.int32), y.astype(np.int32)
         across, down = x - column.astype(np.float32), y - row.astype(np.float32)
         is_inside = (column >= 1) & (row >= 1) & (column < width - 2) & (row < height - 2)
-        start = frame * (height * width) + (row * width + column)
         chosen = np.flatnonzero(is_inside & ((across > 0) | (down > 0)))
-        chosen = chosen[~covered.reshape(-1)[start[chosen]]]
-        start, columns, rows = start[chosen], _taps(across[chosen]), _taps(down[chosen])
+        chosen = chosen[~covered[self.table_of[frame[chosen]], row[chosen], column[chosen]]]
+        start = frame[chosen] * (height * width) + (row[chosen] * width + column[chosen])
+        columns, rows = _taps(across[chosen]), _taps(down[chosen])
         values = elsewhere.copy()
         for number, stack in enumerate(stacks):
             flat = stack.reshape(-1)
