@@ -172,3 +172,5 @@ train-fast train-normal train-premium: train-%: $(TRAINING)/.python  ## train on
 
 train-fill-small train-fill-large: train-fill-%: $(TRAINING)/.python  ## train the network that paints what was never revealed
 	PYTHONPATH=functions $(TRAINING)/venv/bin/python -m gpu_worker.training.filling.train --tier $* --out $(TRAINING)
+	PYTHONPATH=functions $(TRAINING)/venv/bin/python -m gpu_worker.training.filling.train --tier $* --out $(TRAINING) \
+	  --finish --begin-with $(TRAINING)/fill-$*/checkpoint.pt

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import cv2
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bench.metrics import Mask, halved
 from domain.detection import Box
+from gpu_worker.fill.spatial import fill_smoothly
 from gpu_worker.video.frame import Frame, Plane
 
 _TELEA_RADIUS = 3
@@ -22,11 +23,21 @@ def telea(frames: Sequence[Frame], masks: Sequence[Mask]) -> list[Frame]:
     def inpainted(plane: Plane, mask: Mask) -> NDArray[np.uint8]:
         return np.asarray(cv2.inpaint(plane, mask.astype(np.uint8), _TELEA_RADIUS, cv2.INPAINT_TELEA), dtype=np.uint8)
 
-    done = []
-    for frame, mask in zip(frames, masks, strict=True):
-        half = halved(mask)
-        done.append(replace(frame, y=inpainted(frame.y, mask), u=inpainted(frame.u, half), v=inpainted(frame.v, half)))
-    return done
+    return [_each_plane(frame, mask, inpainted) for frame, mask in zip(frames, masks, strict=True)]
+
+
+def _each_plane(frame: Frame, mask: Mask, filled: Callable[[Plane, Mask], NDArray[np.uint8]]) -> Frame:
+    half = halved(mask)
+    return replace(frame, y=filled(frame.y, mask), u=filled(frame.u, half), v=filled(frame.v, half))
+
+
+def smoothly(frames: Sequence[Frame], masks: Sequence[Mask]) -> list[Frame]:
+    """Return 8-bit frames with each plane filled smoothly inside the masks: the spatial fill that all others refine."""
+
+    def filled(plane: Plane, mask: Mask) -> NDArray[np.uint8]:
+        return np.asarray(fill_smoothly(plane.astype(np.float32), mask) + 0.5, dtype=np.uint8)
+
+    return [_each_plane(frame, mask, filled) for frame, mask in zip(frames, masks, strict=True)]
 
 
 def from_edges(frames: Sequence[Frame], boxes: Sequence[Sequence[Box]]) -> list[Frame]:

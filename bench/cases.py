@@ -164,6 +164,26 @@ CASES = (
 )
 
 
+_STAYING = Style("Nobody told me about\nthe second meeting", "DejaVuSans-Bold")
+
+
+def _standing(file: str, start: int, frames: int) -> Case:
+    """Return a case with a caption that stands from the first to the last frame."""
+    return Case("standing", file, start, frames, (Planned(0, frames, _STAYING),))
+
+
+#: What is behind these captions is never seen, or only while it moves: a person who signs, rooms, what is held close
+#: to the camera. They are erased with their true masks, as nothing tells them from what belongs to the scene.
+STANDING_CASES = (
+    _standing("../../train/video/asl_again.mkv", 0, 60),
+    _standing("static_person_walkin.mp4", 80, 60),
+    _standing("static_bottles_conveyor.mp4", 700, 60),
+    _standing("cups_hands_fast.mp4", 200, 60),
+    _standing("dark_indoor_dog.mp4", 90, 50),
+    _standing("flower_timelapse.mp4", 60, 60),
+)
+
+
 @cache
 def font_path(name: str) -> Path | None:
     """Return the file of a font installed on this machine, None where there is none."""

@@ -1,11 +1,11 @@
 """Erases drawn captions with the worker's own stages and compares with the clean clips.
 
-    python -m bench.erase [--quick] [--premium] [--only NAME] [--out build/bench-erase]
+    python -m bench.erase [--quick] [--premium] [--only NAME] [--standing] [--out build/bench-erase]
 
 Per case: the captioned video untouched, OpenCV's Telea with the true mask, the true box interpolated from its edges,
 Normal (with the network of the catalogue, and without) and Premium with what the worker found, and Normal with the true
-mask. Writes ``table.md``, ``results.json`` and
-a strip of pictures per case. What the columns mean stands in ``bench.scoring``.
+mask. After these come captions that nothing reveals (``bench.standing``); ``--standing`` runs them alone. Writes
+``table.md``, ``results.json`` and a strip of pictures per case. What the columns mean stands in ``bench.scoring``.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from bench.baselines import from_edges, telea
+from bench.baselines import from_edges, smoothly, telea
 from bench.captioned_clips import CaptionedClip, draw
-from bench.cases import CASES, CORE_CASES, RATE, Case
+from bench.cases import CASES, CORE_CASES, RATE, STANDING_CASES, Case
 from bench.scoring import CaseResult, Scorer, Speed
+from bench.standing import StandingResult, measure_standing, standing_report
 from bench.strips import write_strip
-from bench.tables import WITHOUT_NETWORK, publish, report
+from bench.tables import SPATIAL, WITHOUT_NETWORK, digits, publish, report
 from bench.transcode import plain_transcode
 from bench.worker import erase_patches, erase_to_video, erase_without_network
 from domain.detection import CaptionEvent
@@ -62,6 +63,7 @@ def measure(
     versions = {
         "untouched": clip.captioned,
         "Telea, true mask": telea(clip.captioned, clip.masks()),
+        SPATIAL: smoothly(clip.captioned, clip.masks()),
         "edges, true box": from_edges(
             clip.captioned,
             [[c.box for c in clip.captions if c.start <= index < c.end] for index in range(count)],
@@ -115,13 +117,15 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one case of each kind")
     parser.add_argument("--premium", action="store_true")
     parser.add_argument("--only", default="", help="part of a clip's name")
+    parser.add_argument("--standing", action="store_true", help="only the captions that nothing reveals")
     parser.add_argument("--out", type=Path, default=Path("build/bench-erase"))
     options = parser.parse_args()
     if not options.clips.is_dir():
         parser.error(f"there are no clean clips at {options.clips}")
     options.out.mkdir(parents=True, exist_ok=True)
     results: list[CaseResult] = []
-    for number, case in chosen(options.only, quick=options.quick):
+    standing: list[StandingResult] = []
+    for number, case in [] if options.standing else chosen(options.only, quick=options.quick):
         with tempfile.TemporaryDirectory(dir=options.out) as name:
             clip = draw(case, options.clips, Path(name), options.width, seed=number)
             is_core, stride = case in CORE_CASES, _QUICK_STRIDE if options.quick else 1
@@ -129,7 +133,14 @@ def main() -> None:
                 measure(clip, Path(name), options.out, premium=options.premium, is_core=is_core, stride=stride)
             )
         print(case.name, " ".join(f"{score.psnr:.2f}" for score in results[-1].versions.values()), flush=True)
-    publish(report(results), results, options.out)
+    for case in STANDING_CASES[:: 2 if options.quick else 1] if options.premium or options.standing else ():
+        if options.only in case.file:
+            with tempfile.TemporaryDirectory(dir=options.out) as name:
+                clip = draw(case, options.clips, Path(name), options.width, seed=0)
+                standing.append(measure_standing(clip, true_events(clip), Path(name), options.out))
+            print(case.name, " ".join(digits(s.made_up_psnr, 2) for s in standing[-1].versions.values()), flush=True)
+    tables = [*([report(results)] if results else []), *([standing_report(standing)] if standing else [])]
+    publish("\n".join(tables), [*results, *standing], options.out)
 
 
 if __name__ == "__main__":

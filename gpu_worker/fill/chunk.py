@@ -11,8 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_worker.fill.candidates import Samples, agreeing, evened
 from gpu_worker.fill.filler_interface import TRUSTED
 from gpu_worker.fill.motion import PairMotion, View
+from gpu_worker.fill.sampling import Sharp, sampled
 from gpu_worker.fill.spatial import fill_smoothly, weighted_means
 from gpu_worker.fill.trails import Blocked, Sources, carry, no_sources
 from gpu_worker.fill.windows import CELL, CHROMA_BLEED, Occlusion, Points
@@ -29,9 +31,6 @@ _SOURCE_FACTOR = 2.0
 _SPATIAL_FACTOR = 2.0
 #: The deeper inside the mask, the less the pixels beside it say: share more doubt per pixel.
 _DOUBT_PER_PIXEL = 0.2
-#: Weights are shared with neighbours this far around, in pixels, and raised by no more than this factor.
-_EVENED_SIDE = 9
-_MOST_RAISED = 3.0
 #: Ring colours are compared over this many cells.
 _BLUR_CELLS = 5
 #: A point that less of the ring reaches than this looks further away for it, where the mask is so deep that it matters.
@@ -125,16 +124,13 @@ class Filled:
         return self.revealed if self.shone_through is None else self.revealed | self.shone_through
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Samples:
-    """What one direction brings to one plane: values and the weight of each, for the plane's points."""
-
-    values: FloatPlane
-    weights: FloatPlane
-
-
 def fill_chunk(
-    frames: Sequence[Surroundings], estimates: Sequence[Sequence[PairMotion]], wanted: range, pool: Executor
+    frames: Sequence[Surroundings],
+    estimates: Sequence[Sequence[PairMotion]],
+    wanted: range,
+    pool: Executor,
+    *,
+    thorough: bool = False,
 ) -> Iterator[Filled]:
     """Yield the frames ``wanted`` of a chunk, filled; the next ones are worked on while one is taken.
 
@@ -144,8 +140,12 @@ def fill_chunk(
             where they differ, every pixel follows them as far as they explain the ring around it.
         wanted: positions to fill; the others only lend pixels.
         pool: threads that share the work.
+        thorough: sample sources more sharply where the ring shows that it pays, and trust those less that the others
+            contradict.
     """
-    blocked = Blocked.of([frame.occlusion for frame in frames])
+    occlusions = [frame.occlusion for frame in frames]
+    blocked = Blocked.of(occlusions)
+    sharp = Sharp.of(occlusions) if thorough else None
     stacks: list[Plane] = [np.stack([frame.planes[number] for frame in frames]) for number in range(3)]  # type: ignore[misc]
     backwards = range(len(frames) - 1, wanted.start - 1, -1)
 
@@ -161,7 +161,7 @@ def fill_chunk(
     for position, here in enumerate(past):
         if position in wanted:
             directions = [*(sources for _, sources in here), *(trails.pop(position) for trails in future)]
-            blends.append(pool.submit(_blend, position, frames[position], directions, stacks))
+            blends.append(pool.submit(_blend, position, frames[position], directions, stacks, sharp))
         if len(blends) > _WAITING_BLENDS:
             yield blends.popleft().result()
     yield from (blend.result() for blend in blends)
@@ -200,6 +200,7 @@ def _blend(
     frame: Surroundings,
     directions: Sequence[Sources],
     stacks: list[Plane],
+    sharp: Sharp | None,
 ) -> Filled:
     occlusion = frame.occlusion
     if occlusion.is_empty:
@@ -208,22 +209,27 @@ def _blend(
     variance = _ring_variance(frame, luma)
     spatial_doubt = (_CODEC_VARIANCE + _SPATIAL_FACTOR * variance) * (1 + _DOUBT_PER_PIXEL * occlusion.depth)
     found = np.zeros(occlusion.indices.size, dtype=bool)
-    samples: list[list[_Samples]] = [[], [], []]
+    samples: list[list[Samples]] = [[], [], []]
     grain = []
+    lumas = []
     for sources in directions:
         found |= sources.found
-        (values,), error = _corrected(sources, luma, [frame.y], stacks[:1])
+        (values,), error = _corrected(sources, luma, [frame.y], stacks[:1], sharp)
         error /= _levels_per_step(frame.bit_depth)
         grain.append(_grain(error[occlusion.ring], sources.found[occlusion.ring]))
-        weights = _evened(_weights(position, sources, error, variance), luma)
-        if (weights[luma.covered] > 0).any():
-            samples[0].append(_Samples(values, weights))
-        if not (weights[chroma.place][chroma.covered] > 0).any():
+        lumas.append(Samples(values, evened(_weights(position, sources, error, variance), luma)))
+    if sharp is not None:
+        lumas = agreeing(lumas, luma, _levels_per_step(frame.bit_depth))
+    for sources, sample in zip(directions, lumas, strict=True):
+        if (sample.weights[luma.covered] > 0).any():
+            samples[0].append(sample)
+        weights = sample.weights[chroma.place]
+        if not (weights[chroma.covered] > 0).any():
             # Before a camera that stands still there is nothing to be had anywhere.
             continue
-        both, _ = _corrected(sources, chroma, [frame.u, frame.v], stacks[1:])
+        both, _ = _corrected(sources, chroma, [frame.u, frame.v], stacks[1:], sharp)
         for number, of_plane in enumerate(both, 1):
-            samples[number].append(_Samples(of_plane, weights[chroma.place]))
+            samples[number].append(Samples(of_plane, weights))
     bases = [_Base.of(spatial_doubt, frame.shine, points) for points in (luma, chroma)]
     planes = [
         _mixed(plane, chroma if number else luma, samples[number], bases[min(number, 1)])
@@ -287,64 +293,27 @@ def _weights(position: int, sources: Sources, error: FloatPlane, variance: Float
     return np.where(sources.found, sources.confidence / (_SOURCE_FACTOR * doubt), 0).astype(np.float32)
 
 
-def _evened(weights: FloatPlane, points: Points) -> FloatPlane:
-    """Return the luma points' weights, shared with those of covered neighbours that have a source.
-
-    Splinters of one frame in another show more than the mean of both. What lies beside the mask does not take part: it
-    is sure of its source, and would vouch for whatever stands at the mask's edge.
-    """
-    told = (weights > 0) & points.covered
-    layers = np.zeros((*points.mask.shape, 2), np.float32)
-    layers.reshape(-1, 2)[points.flat[told]] = np.stack((weights[told], np.ones(int(told.sum()), np.float32)), axis=-1)
-    total, count = cv2.split(cv2.blur(layers, (_EVENED_SIDE, _EVENED_SIDE)))
-    place = points.flat[told]
-    even = weights.copy()
-    even[told] = np.minimum(total.reshape(-1)[place] / count.reshape(-1)[place], _MOST_RAISED * weights[told])
-    return even
-
-
 def _corrected(
-    sources: Sources, points: Points, planes: Sequence[Plane], stacks: Sequence[Plane]
+    sources: Sources, points: Points, planes: Sequence[Plane], stacks: Sequence[Plane], sharp: Sharp | None
 ) -> tuple[list[FloatPlane], FloatPlane]:
     """Return each point's source in the light of this frame, in every plane; and how far the ring near it is off.
 
     The planes share their points. The difference counts as far as the ring agrees about it: what is brighter here and
-    darker there is not another light.
+    darker there is not another light. With ``sharp``, sources are sampled that way where the ring is less off for it.
     """
     found = sources.found[points.place]
-    values = _sampled(stacks, sources, points)
+    values = sampled(stacks, sources, points)
     differences, errors = _ring_difference(planes, points, found, values)
+    if sharp is not None:
+        finer = sharp.sampled(stacks, sources, points, values)
+        finer_differences, finer_errors = _ring_difference(planes, points, found, finer)
+        better = finer_errors < errors
+        values, differences = np.where(better, finer, values), np.where(better, finer_differences, differences)
+        errors = np.minimum(errors, finer_errors)
     limit = _MAX_CORRECTION_SHARE * _white(planes[0])
     agreed = differences * np.square(differences / np.maximum(errors, 1e-3))
     corrected = values + np.clip(agreed, -limit, limit)
     return list(corrected), errors[0]
-
-
-def _sampled(stacks: Sequence[Plane], sources: Sources, points: Points) -> FloatPlane:
-    """Return the planes' values at each point's source, (planes, points), bilinear; anything where there is none."""
-    height, width = stacks[0].shape[1:]
-    frame = np.maximum(sources.frame[points.place], 0).astype(np.intp)
-    # Displacements, not positions, are halved: so it does not matter where in its block a chroma sample sits.
-    x, y = sources.x[points.place], sources.y[points.place]
-    if points.step > 1:
-        x = points.columns + (x - points.columns * points.step) / np.float32(points.step)
-        y = points.rows + (y - points.rows * points.step) / np.float32(points.step)
-    x = np.clip(x, 0, width - 1).astype(np.float32)
-    y = np.clip(y, 0, height - 1).astype(np.float32)
-    column = np.minimum(x.astype(np.int32), max(0, width - 2))
-    row = np.minimum(y.astype(np.int32), max(0, height - 2))
-    across, down = x - column.astype(np.float32), y - row.astype(np.float32)
-    start = frame * (height * width) + (row * width + column)
-    right, below = min(1, width - 1), min(1, height - 1) * width
-    values = np.empty((len(stacks), start.size), np.float32)
-    for number, stack in enumerate(stacks):
-        flat = stack.reshape(-1)
-        upper = flat[start].astype(np.float32)
-        upper += (flat[start + right] - upper) * across
-        lower = flat[start + below].astype(np.float32)
-        lower += (flat[start + (below + right)] - lower) * across
-        values[number] = upper + (lower - upper) * down
-    return values
 
 
 def _ring_difference(
@@ -378,7 +347,7 @@ def _layers(sums: Sequence[NDArray[np.float64] | NDArray[np.intp]], cells: tuple
     return np.asarray(cv2.merge([each.astype(np.float32).reshape(cells) for each in sums]), dtype=np.float32)
 
 
-def _mixed(plane: Plane, points: Points, samples: list[_Samples], base: _Base) -> Plane:
+def _mixed(plane: Plane, points: Points, samples: list[Samples], base: _Base) -> Plane:
     """Return the plane with covered points replaced by the mean of all candidates, weighted by inverse variance."""
     hole = points.mask.copy()
     hole.reshape(-1)[points.flat[base.shines]] = False

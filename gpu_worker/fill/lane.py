@@ -227,7 +227,7 @@ def _fill_run(lane: Lane, frames: list[tuple[int, Surroundings]], first: int, ru
         for result in fill_chunk(pictures, [motions], range(len(pictures)), lane.pool)
     ]
     second = list(lane.pool.map(lane.second_estimator.estimate, guides, guides[1:]))
-    filled = fill_chunk(pictures, [motions, second], wanted, lane.pool)
+    filled = fill_chunk(pictures, [motions, second], wanted, lane.pool, thorough=True)
     return _hold(lane, filled, second, (frames, wanted))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -15,8 +16,8 @@ from domain.job import Quality
 from gpu_worker.fill.chunk import Filled, Surroundings
 from gpu_worker.fill.filler_interface import INPUTS, OUTPUTS
 from gpu_worker.fill.motion import PairMotion
-from gpu_worker.inference.model_store import ModelCard, find_model, list_models
-from gpu_worker.inference.session import Device, Session, open_file, open_session
+from gpu_worker.inference.model_store import ModelCard, find_model, list_models, verified_path
+from gpu_worker.inference.session import Device, Session, open_file, open_inner, open_session
 from gpu_worker.video.frame import Plane
 
 #: What the catalogue calls such networks.
@@ -118,13 +119,25 @@ def open_learned_fill(name: str, device: Device = Device.CPU) -> LearnedFill:
     """
     if name.endswith(".onnx"):
         session = open_file(Path(name), device)
-        return LearnedFill(Path(name).name, session.run_named, check_filler(session))
+        return LearnedFill(Path(name).name, _runner(session, Path(name), device), check_filler(session))
     known = learned_fill_names()
     if name not in known:
         allowed = ", ".join((*known, "a path that ends in .onnx"))
         raise InvalidRequestError(f"there is no learned fill called {name}; there are: {allowed}", allowed=allowed)
     card = find_model(name)
-    return LearnedFill(name, open_session(name, device).run_named, int(card.facts["size_multiple"]))
+    run = _runner(open_session(name, device), verified_path(name), device)
+    return LearnedFill(name, run, int(card.facts["size_multiple"]))
+
+
+def _runner(session: Session, path: Path, device: Device) -> Run:
+    """Return how tiles go through a network: on a GPU in half precision, with memory bound."""
+    if not device.is_gpu:
+        return session.run_named
+    # Only an image for GPUs has what converts a network.
+    from gpu_worker.inference.half_precision import with_half_body  # noqa: PLC0415
+
+    half = Session(open_inner(with_half_body(path.read_bytes()), Device.CUDA))
+    return partial(half.run_bound, memory=device.memory)
 
 
 def learned_fill_of(quality: Quality, cards: tuple[ModelCard, ...] | None = None) -> str | None:

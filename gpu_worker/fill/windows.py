@@ -171,6 +171,14 @@ class Occlusion:
         grown[:-1] |= lower[1:]
         return grown.reshape(-1)
 
+    def near(self, step: int) -> NDArray[np.bool_]:
+        """Return where anything is covered from one pixel up and left to two down and right, in luma (1) or chroma (2).
+
+        Shaped as the plane, (ceil(h / step), ceil(w / step)).
+        """
+        covered = (self.tainted if step == 1 else self.chroma_mask).astype(np.uint8)
+        return cv2.dilate(covered, np.ones((4, 4), np.uint8), anchor=(1, 1)).astype(bool)
+
     def blocks(self, step: int) -> NDArray[np.int32]:
         """Flat position of each of ``indices`` in a picture ``step`` times smaller (1 or 2), rounded up."""
         return self.indices if step == 1 else self._halved

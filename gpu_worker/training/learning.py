@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
+import onnx
 import torch
+from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
@@ -118,7 +120,19 @@ class Learner(Generic[Network]):
         return True
 
     def begin_with(self, path: Path) -> None:
-        """Start from another run's averaged weights."""
-        weights = torch.load(path, map_location=self.device, weights_only=True)["average"]
+        """Start from another run's averaged weights: those of its checkpoint, or of the ONNX file it ended with.
+
+        Layers that it had not are zero, which changes nothing where they are added to what goes through.
+        """
+        known = _exported(path) if path.suffix == ".onnx" else torch.load(path, weights_only=True)["average"]
+        weights = {name: known.get(name, torch.zeros_like(each)) for name, each in self.average.state_dict().items()}
+        if lost := known.keys() - weights.keys():
+            raise ValueError(f"{path.name} has weights that this network lacks: {', '.join(sorted(lost))}")
         self.network.load_state_dict(weights)
         self.average.load_state_dict(weights)
+
+
+def _exported(path: Path) -> dict[str, Tensor]:
+    """Return the weights of an ONNX file by their names in the network that it was exported from."""
+    weights = onnx.load(path).graph.initializer
+    return {each.name: torch.from_numpy(numpy_helper.to_array(each).copy()) for each in weights}

@@ -11,6 +11,9 @@ import pytest
 
 from domain.job import ObjectRef, UpscaleSettings
 from domain.work_order import ResultManifest, WorkOrder
+from gpu_worker.fill.chunk import Filled, Surroundings
+from gpu_worker.fill.learned import learned_fill_names, open_learned_fill
+from gpu_worker.fill.windows import Occlusion
 from gpu_worker.inference.fixed_shape import FixedShapeNetwork, gpu_identity
 from gpu_worker.inference.model_store import list_models, verified_path
 from gpu_worker.inference.session import Device, DeviceMemoryError, available_devices, open_session
@@ -45,6 +48,21 @@ def test_the_gpus_pictures_are_the_cpus_within_a_level(device, tier) -> None:
     on_gpu = open_upscaler(tier, device).upscale((y, grey, grey), 8)[0]
     on_cpu = open_upscaler(tier).upscale((y, grey, grey), 8)[0]
     assert np.abs(on_gpu.astype(int) - on_cpu).max() <= 1
+
+
+@pytest.mark.parametrize("name", learned_fill_names())
+def test_the_gpus_fill_is_the_cpus_within_a_level(name) -> None:
+    rng = np.random.default_rng(3)
+    mask = np.zeros((96, 320), dtype=bool)
+    mask[30:60, 40:280] = True
+    occlusion = Occlusion(mask)
+    y, u, v = (rng.integers(16, 236, shape).astype(np.uint8) for shape in ((96, 320), (48, 160), (48, 160)))
+    unknown = np.zeros(occlusion.indices.size, np.float32)
+    prior = Filled(Surroundings(y, u, v, 8, occlusion), ~mask, unknown)
+    on_gpu = open_learned_fill(name, Device.CUDA).repaint_alone(prior).surroundings
+    on_cpu = open_learned_fill(name).repaint_alone(prior).surroundings
+    for one, other in zip(on_gpu.planes, on_cpu.planes, strict=True):
+        assert np.abs(one.astype(int) - other).max() <= 1
 
 
 def test_memory_that_runs_out_is_understood_and_smaller_pieces_go_on() -> None:

@@ -26,7 +26,7 @@ _LIGHT_SIDE = 31
 _UNSEEN = 1.5 / 255
 _FEW = 0.01
 #: Crops of 128 pixels are 8 wide there: further apart than this, nothing would be learnt.
-_DILATIONS = (1, 2, 4, 1)
+_DILATIONS = (1, 2, 4, 1, 2, 4, 1)
 #: Sides are halved thrice after the unshuffle.
 SIZE_MULTIPLE = 16
 

@@ -27,7 +27,8 @@ _MAX_SHIFT = 24
 _MAX_MISPLACED = 1.0
 #: The fill is sure of most of what it found, seldom less than this, 0-255.
 _LEAST_CONFIDENCE = 60
-_LEAST_SCALE = 0.35
+#: Photographs made this much smaller or larger: broadcast video is softer than a photograph that was only shrunk.
+_LEAST_SCALE, _MOST_SCALE = 0.35, 1.5
 _GREY = 128
 
 
@@ -74,7 +75,7 @@ def _camera_path(picture: BytePlane, step: tuple[float, float], rng: np.random.G
     """Return ``FRAMES`` views of ``SIDE`` pixels square, each ``step`` further, at a scale drawn at random."""
     room = SIDE + np.ceil(np.abs(step)) * (FRAMES - 1) + 4
     least = max(_LEAST_SCALE, float(max(room / (picture.shape[1], picture.shape[0]))))
-    scale = float(rng.uniform(least, 1)) if least < 1 else least
+    scale = float(np.exp(rng.uniform(np.log(least), np.log(max(least, _MOST_SCALE)))))
     size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
     scaled = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     if rng.random() < 0.5:

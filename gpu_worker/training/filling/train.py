@@ -1,7 +1,8 @@
 """Trains the network that paints what no frame reveals, and writes its ONNX file.
 
-    python -m gpu_worker.training.filling.train --tier small --out build/training
+    python -m gpu_worker.training.filling.train --tier small --out build/training [--finish --begin-with FILE]
 
+``--finish`` goes on from weights of an earlier run, with errors squared more, since few large ones show most.
 Resumable: a run that is started again with the same arguments goes on from its last checkpoint.
 """
 
@@ -28,16 +29,20 @@ from gpu_worker.training.export import export_onnx
 from gpu_worker.training.filling.network import FillNetwork
 from gpu_worker.training.filling.scenes import FRAMES, SIDE, Scene, make_scene
 from gpu_worker.training.learning import Learner, has_bfloat16
-from gpu_worker.training.photographs import list_photographs, read_rgb
+from gpu_worker.training.photographs import list_clips, list_photographs, read_rgb, read_stills
 
-_CROP = 128
+#: Sides of crops, one drawn for each batch: large holes need more around them. Batches hold as many pixels each.
+_CROPS = (128, 192)
 #: A crop with less of the mask than this teaches little, one with more shows too little of what is around.
 _LEAST_MASKED, _MOST_MASKED = 0.03, 0.5
 _TRIES = 8
-#: Photographs whose scenes are only scored on.
+#: Photographs and clips whose scenes are only scored on: the first of those, and these of the others.
 _HELD_OUT = 8
+_HELD_OUT_CLIPS = frozenset({"asl_again", "max_basketball"})
+#: Frames of each clip that scenes are made from.
+_STILLS = 4
 #: Weights of the parts of the loss beside the absolute error of luma.
-_SQUARE, _CHROMA, _GRADIENT, _SPECTRUM, _STEADINESS = 1.0, 0.3, 0.3, 0.1, 0.5
+_CHROMA, _GRADIENT, _STEADINESS = 0.3, 0.3, 0.5
 #: Errors well below this are not seen.
 _UNSEEN = 1.5 / 255
 
@@ -57,9 +62,15 @@ class Tier:
     batch: int = 16
     single_share: float = 0.85
     seed: int = 1
+    square: float = 1.0
+    spectrum: float = 0.1
+
+    def finishing(self) -> Tier:
+        """Return the run that goes on from this one's weights: other scenes, a lower rate, large errors count more."""
+        return replace(self, rate=self.rate / 2, single_share=0.95, seed=self.seed + 1, square=3.0, spectrum=0.03)
 
 
-#: What two CPU cores learn in half an hour, and what takes a GPU.
+#: What a CPU core learns in two hours, and what takes a GPU.
 TIERS = {
     "small": Tier((32, 64, 96, 128), steps=12_000, rate=1e-3),
     "large": Tier((64, 96, 160, 256), steps=100_000, rate=6e-4, scenes=8000, batch=32),
@@ -90,12 +101,16 @@ class Batch:
     @property
     def chroma_need(self) -> Tensor:
         """The same of each chroma sample, (N, 1, H/2, W/2): colour that bled out of the mask is as unknown."""
-        near = functional.max_pool2d(self.need, 4 * CHROMA_BLEED + 1, stride=1, padding=2 * CHROMA_BLEED)
-        return near[..., ::2, ::2] * self.chroma_mask
+        side, reach = 4 * CHROMA_BLEED + 1, 2 * CHROMA_BLEED
+        rows = functional.max_pool2d(self.need, (side, 1), (2, 1), (reach, 0))
+        return functional.max_pool2d(rows, (1, side), (1, 2), (0, reach)) * self.chroma_mask
 
 
 class Batches:
-    """Draws crops of scenes around what is masked, mirrored at random; the same ``rng`` gives the same batches."""
+    """Draws crops of scenes around what is masked, mirrored at random; the same ``rng`` gives the same batches.
+
+    ``size`` is the number of the smallest crops in a batch.
+    """
 
     def __init__(self, scenes: Sequence[Scene], size: int, rng: np.random.Generator, device: torch.device) -> None:
         self._scenes = scenes
@@ -105,8 +120,9 @@ class Batches:
 
     def draw(self, frames: int) -> Batch:
         """Return one batch of so many neighbouring frames."""
-        numbers = self._rng.integers(len(self._scenes), size=self._size)
-        crops = [self._crop(self._scenes[int(number)], frames) for number in numbers]
+        side = int(self._rng.choice(_CROPS))
+        numbers = self._rng.integers(len(self._scenes), size=max(1, round(self._size * (_CROPS[0] / side) ** 2)))
+        crops = [self._crop(self._scenes[int(number)], frames, side) for number in numbers]
         luma, chroma, prior, prior_chroma, confidence, mask, chroma_mask, motion = (
             torch.from_numpy(np.stack(column).astype(np.float32)).to(self._device)
             for column in zip(*crops, strict=True)
@@ -115,13 +131,13 @@ class Batches:
             luma / 255, chroma / 255, prior / 255, prior_chroma / 255, confidence / 255, mask, chroma_mask, motion
         )
 
-    def _crop(self, scene: Scene, frames: int) -> tuple[NDArray[Any], ...]:
+    def _crop(self, scene: Scene, frames: int, side: int) -> tuple[NDArray[Any], ...]:
         for _ in range(_TRIES):
-            top, left = (int(value) * 2 for value in self._rng.integers((SIDE - _CROP) // 2 + 1, size=2))
-            rows, columns = slice(top, top + _CROP), slice(left, left + _CROP)
+            top, left = (int(value) * 2 for value in self._rng.integers((SIDE - side) // 2 + 1, size=2))
+            rows, columns = slice(top, top + side), slice(left, left + side)
             if _LEAST_MASKED <= scene.mask[rows, columns].mean() <= _MOST_MASKED:
                 break
-        half = slice(top // 2, (top + _CROP) // 2), slice(left // 2, (left + _CROP) // 2)
+        half = slice(top // 2, (top + side) // 2), slice(left // 2, (left + side) // 2)
         flips = [axis for axis in (-2, -1) if self._rng.integers(2)]
         first = int(self._rng.integers(FRAMES - frames + 1))
         shown = slice(first, first + frames)
@@ -174,7 +190,7 @@ def _moved(plane: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:
     return functional.grid_sample(plane, grid, padding_mode="border", align_corners=True) * known, known
 
 
-def loss_of(batch: Batch, frames: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+def loss_of(batch: Batch, frames: Sequence[tuple[Tensor, Tensor]], tier: Tier) -> Tensor:
     """Return the loss: error and its square, edges, spectrum, and that what is painted moves as the truth does.
 
     All is relative to how far the spatial fill is off in the same crop: what is wrong in a clear sky shows more than
@@ -193,9 +209,9 @@ def loss_of(batch: Batch, frames: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
         edges = _sum(error.diff(dim=-1).abs()) + _sum(error.diff(dim=-2).abs())
         spectrum = torch.fft.rfft2(luma * need, norm="ortho").abs() - torch.fft.rfft2(truth * need, norm="ortho").abs()
         each = (
-            (_sum(error.abs()) + _SQUARE * _sum(error.square()) + _GRADIENT * edges) / area
-            + _CHROMA * (_sum(chroma_error.abs()) + _SQUARE * _sum(chroma_error.square())) / chroma_area
-            + _SPECTRUM * _sum(spectrum.abs() * scale) / area
+            (_sum(error.abs()) + tier.square * _sum(error.square()) + _GRADIENT * edges) / area
+            + _CHROMA * (_sum(chroma_error.abs()) + tier.square * _sum(chroma_error.square())) / chroma_area
+            + tier.spectrum * _sum(spectrum.abs() * scale) / area
         )
         if number:
             # The error itself is to stand still: what is wrong and flickers shows most.
@@ -264,6 +280,17 @@ def _whole(scene: Scene, device: torch.device) -> Batch:
     )
 
 
+def _pictures(manifest: Path) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
+    """Return what is learnt from and what is held out: photographs, and frames of clips."""
+    clips = list_clips(manifest)
+    photographs = [read_rgb(photograph) for photograph in list_photographs(manifest)]
+    large = [picture for picture in photographs if min(picture.shape[:2]) >= SIDE + 16]
+    shown, held_out = large[_HELD_OUT:], large[:_HELD_OUT]
+    for clip in clips:
+        (held_out if clip.path.stem in _HELD_OUT_CLIPS else shown).extend(read_stills(clip, _STILLS))
+    return shown, held_out
+
+
 def make_scenes(pictures: Sequence[NDArray[np.uint8]], count: int, seed: int) -> list[Scene]:
     """Return scenes, pictures taking turns; each one depends on the seed and its number alone."""
 
@@ -284,21 +311,24 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, help="other than the tier's")
     parser.add_argument("--minutes", type=float, default=1e9, help="stop, resumably, after this long")
     parser.add_argument("--every", type=int, default=1000, help="steps from checkpoint to checkpoint")
+    parser.add_argument("--finish", action="store_true", help="go on from the weights of an earlier run")
+    parser.add_argument("--begin-with", type=Path, help="that run's checkpoint, or the ONNX file it ended with")
     options = parser.parse_args()
-    tier = TIERS[options.tier]
+    if options.finish != (options.begin_with is not None):
+        parser.error("--finish goes with --begin-with")
+    tier = TIERS[options.tier].finishing() if options.finish else TIERS[options.tier]
     tier = replace(tier, steps=options.steps or tier.steps, scenes=options.scenes or tier.scenes)
-    folder = options.out / f"fill-{options.tier}"
+    folder = options.out / f"fill-{options.tier}{'-finished' if options.finish else ''}"
     folder.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(tier.seed)
     learner = Learner(lambda: FillNetwork(tier.widths), tier.rate, tier.steps, device)
     checkpoint = folder / "checkpoint.pt"
-    learner.resume(checkpoint)
-    pictures = [read_rgb(photograph) for photograph in list_photographs(options.manifest)]
-    large = [picture for picture in pictures if min(picture.shape[:2]) >= SIDE + 16]
-    shown, held_out = large[_HELD_OUT:], large[:_HELD_OUT]
+    if not learner.resume(checkpoint) and options.begin_with is not None:
+        learner.begin_with(options.begin_with)
+    shown, held_out = _pictures(options.manifest)
     scenes = make_scenes(shown, tier.scenes, tier.seed)
-    tests = make_scenes(held_out, 3 * _HELD_OUT, 0)
+    tests = make_scenes(held_out, 3 * len(held_out), 0)
     print(json.dumps({"pictures": len(shown), **asdict(tier)}), flush=True)
     # A run that goes on must not see the batches that it began with.
     batches = Batches(scenes, tier.batch, np.random.default_rng([tier.seed, learner.step]), device)
@@ -307,7 +337,7 @@ def main() -> None:
         batch = batches.draw(1 if learner.step < tier.single_share * tier.steps else FRAMES)
         with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
             frames = filled_frames(learner.network, batch)
-        return loss_of(batch, [(luma.float(), chroma.float()) for luma, chroma in frames])
+        return loss_of(batch, [(luma.float(), chroma.float()) for luma, chroma in frames], tier)
 
     learner.run(
         next_loss,

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from bench.baselines import from_edges, telea
+from bench.baselines import from_edges, smoothly, telea
 from domain.detection import Box
 from gpu_worker.video.frame import Frame
 
@@ -48,6 +48,15 @@ def test_a_side_that_is_the_pictures_own_does_not_count(box):
     luma[y0:y1, x0:x1] = 255
     (done,) = from_edges([frame_of(luma)], [[Box(x0=x0, y0=y0, x1=x1, y1=y1)]])
     assert (done.y == 77).all()
+
+
+def test_a_smooth_fill_goes_on_with_a_ramp_and_leaves_the_rest():
+    mask = np.zeros((HEIGHT, WIDTH), dtype=bool)
+    mask[BOX.y0 : BOX.y1, BOX.x0 : BOX.x1] = True
+    (done,) = smoothly([covered(ramp())], [mask])
+    assert np.abs(done.y.astype(int) - ramp())[mask].max() < 10
+    assert (done.y[~mask] == ramp()[~mask]).all()
+    assert (done.u == 100).all()
 
 
 def test_the_source_is_not_written_to():

@@ -9,7 +9,7 @@ from bench.icon_cases import CASES, JUMP_FRAMES, IconCase, Logo
 from bench.icon_clips import draw
 from bench.icon_finding import finding_of
 from bench.icons import EDGES, TELEA, TRUE, UNTOUCHED, chosen, gates, measure
-from bench.tables import WITHOUT_NETWORK
+from bench.tables import SPATIAL, WITHOUT_NETWORK
 from domain.detection import Detection, IconBehaviour, Shot
 from tests.unit.captions.drawn import moving
 
@@ -80,7 +80,7 @@ def test_an_icon_elsewhere_is_a_false_alarm(folder, tmp_path):
 def test_a_case_is_erased_and_scored(folder, tmp_path):
     result = measure(drawn(folder, tmp_path, opacity=0.5), tmp_path, tmp_path, search=False)
     scores = {name: score.psnr for name, score in result.versions.items()}
-    assert list(scores) == [UNTOUCHED, TELEA, EDGES, TRUE, WITHOUT_NETWORK]
+    assert list(scores) == [UNTOUCHED, TELEA, SPATIAL, EDGES, TRUE, WITHOUT_NETWORK]
     assert 0 <= result.made_up_share < 1
     assert scores[TRUE] > scores[TELEA] + 5
     assert gates([result])[2][2] == f"{scores[TRUE] - scores[TELEA]:.2f} dB"

@@ -159,6 +159,25 @@ def test_what_is_held_does_not_boil(hidden_for_good):
     assert low_change(done) < low_change(telea(marked, place_mask())) / 4
 
 
+def test_what_is_held_has_the_grain_around_it_anew_in_every_frame():
+    chance = np.random.default_rng(4)
+    scene = moving(1, 0.0, *SIZE)[0]
+    soft = cv2.GaussianBlur(scene.y.astype(np.float32), (0, 0), 6)
+    clean = [
+        replace(scene, index=i, pts=i, y=np.clip(soft + chance.normal(0, 1.6, soft.shape), 0, 255).astype(np.uint8))
+        for i in range(12)
+    ]
+    done = erased([with_logo(frame, *AT, 1.0) for frame in clean], track((0, 12, *AT)))
+    inner = cv2.erode(place_mask().astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
+    outer = ~(cv2.dilate(place_mask().astype(np.uint8), np.ones((9, 9), np.uint8)) > 0)
+
+    def grain(where):
+        changes = [later.y.astype(np.float32) - earlier.y for earlier, later in itertools.pairwise(done)]
+        return np.mean([change[where].std() for change in changes])
+
+    assert 0.5 < grain(inner) / grain(outer) < 1.1
+
+
 def test_what_is_held_follows_the_light(hidden_for_good):
     clean, _, done = hidden_for_good
     mask = place_mask()

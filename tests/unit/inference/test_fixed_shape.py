@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 
+from gpu_worker.fill.filler_interface import INPUTS, OUTPUTS
 from gpu_worker.inference.fixed_shape import FixedShapeNetwork, engine_key
 from gpu_worker.inference.half_precision import with_half_body
 from gpu_worker.inference.model_store import verified_path
@@ -76,6 +77,32 @@ def test_half_precision_keeps_the_picture_and_loses_less_than_half_a_code_of_ten
     batch = luma(48, 64)
     difference = np.abs(open_file(path).run(batch) - open_session(MODEL).run(batch)).max()
     assert 0 < difference < 0.5 / 1023
+
+
+@pytest.fixture(scope="module")
+def filling() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(2)
+    sizes = {name: (2, 32, 48) if name.endswith("chroma") else (1, 64, 96) for name in INPUTS}
+    batch = {name: rng.random((1, *size)).astype(np.float32) for name, size in sizes.items()}
+    batch["mask"] = np.zeros_like(batch["mask"])
+    batch["mask"][..., 20:44, 30:66] = 1
+    return batch
+
+
+def test_bound_names_give_what_a_plain_run_gives(filling) -> None:
+    session = open_session("fill-small")
+    plain, bound = session.run_named(filling), session.run_bound(filling, Device.CPU.memory)
+    assert bound.keys() == plain.keys()
+    for name, result in plain.items():
+        np.testing.assert_allclose(bound[name], result, atol=1e-6)
+
+
+def test_half_precision_is_within_half_a_level_of_the_fill(filling, tmp_path) -> None:
+    path = tmp_path / "half.onnx"
+    path.write_bytes(with_half_body(verified_path("fill-small").read_bytes()))
+    plain, half = open_session("fill-small").run_named(filling), open_file(path).run_named(filling)
+    for name in OUTPUTS:
+        assert 0 < np.abs(half[name] - plain[name]).max() < 0.5 / 255
 
 
 def test_an_engine_fits_one_network_size_gpu_and_driver() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bench.captioned_clips import encode
 from gpu_worker.training.doubling.degradations import clean_pair, degraded_pair
 from gpu_worker.training.doubling.pairs import Batches
-from gpu_worker.training.photographs import list_photographs, may_train
+from gpu_worker.training.photographs import Photograph, list_clips, list_photographs, may_train, read_stills
 from gpu_worker.training.resize import resize_bicubic
+from tests.unit.captions.drawn import moving
 
 
 def textured(height=120, width=168):
@@ -40,6 +42,17 @@ def test_only_stills_for_training_are_listed(tmp_path):
     lines = [f"{path},source,{licence},shows,use,1" for path, licence in rows]
     manifest.write_text("path,source,licence,shows,suggested_use,bytes\n" + "\n".join(lines))
     assert [item.path.name for item in list_photographs(manifest)] == ["a.jpg"]
+    assert [item.path.name for item in list_clips(manifest)] == ["b.mp4"]
+
+
+def test_stills_are_spread_evenly_over_a_clip(tmp_path):
+    clip = Photograph(tmp_path / "clip.mp4", "CC0-1.0")
+    encode(moving(9, 4.0, 64, 48), (64, 48), clip.path)
+    first, middle, last = read_stills(clip, 3)
+    assert first.shape == (48, 64, 3)
+    assert np.abs(first.astype(int) - middle).mean() > 2
+    assert np.abs(middle.astype(int) - last).mean() > 2
+    assert len(read_stills(clip, 40)) == 9
 
 
 def test_bicubic_keeps_flat_ground_and_slopes():
