@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import ipaddress
+import json
 import os
 import shutil
 import signal
@@ -60,8 +62,12 @@ class Engine:
         return done.stdout.strip()
 
     def gateway(self) -> str:
-        """Return the address under which containers reach this machine."""
-        return self.call("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}")
+        """Return the address under which containers reach this machine.
+
+        The first engine that a machine ever runs names the network only; the bridge has the first address in it.
+        """
+        told, *_ = json.loads(self.call("network", "inspect", "bridge", "--format", "{{json .IPAM.Config}}"))
+        return str(told.get("Gateway") or next(ipaddress.ip_network(told["Subnet"]).hosts()))
 
     def containers(self, condition: str) -> list[str]:
         """Return the IDs of the containers, running or not, that a filter such as ``label=NAME`` lets through."""
