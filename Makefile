@@ -50,8 +50,10 @@ $(VENV)/.dev: requirements/dev.txt | $(VENV)/.python
 	@$(PIP_INSTALL) -r requirements/dev.txt
 	@touch $(VENV)/.local $@
 
-test: setup lint types architecture  ## everything that CI runs: lint, types, architecture, all tests
-	$(VENV)/bin/python -m pytest
+# Tests that keep to themselves share the cores; a service has the machine to itself, or its time limits would be the load's.
+test: setup lint types architecture  ## lint, types, architecture, all tests but those in containers
+	$(VENV)/bin/python -m pytest -n auto --dist loadfile tests/unit tests/functional tests/template tests/media
+	$(VENV)/bin/python -m pytest tests/statemachine tests/e2e
 
 fast-test: setup  ## the tests that take seconds
 	$(VENV)/bin/python -m pytest -m "not slow" tests/unit tests/functional tests/template
