@@ -6,6 +6,9 @@ import faulthandler
 from types import TracebackType
 from typing import Self
 
+#: The descriptor itself: what stands for ``sys.stderr`` in a process need not have one.
+_STDERR = 2
+
 
 class Heartbeat:
     """Ends the process with exit code 1 when no ``beat`` comes for ``limit_seconds``. Use as a context manager.
@@ -18,7 +21,7 @@ class Heartbeat:
 
     def beat(self) -> None:
         """Say that work goes on; each call starts a thread, so once a second is often enough."""
-        faulthandler.dump_traceback_later(self._limit_seconds, exit=True)
+        faulthandler.dump_traceback_later(self._limit_seconds, exit=True, file=_STDERR)
 
     def __enter__(self) -> Self:
         self.beat()
