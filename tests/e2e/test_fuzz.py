@@ -37,7 +37,8 @@ def test_no_request_makes_the_service_fail(tmp_path: Path) -> None:
             *("--exclude-checks", ",".join(sorted(EXCLUDED))),
             *("--phases", "coverage,fuzzing,stateful"),
             *("--max-time", str(SECONDS)),
-            *("--workers", "2"),
+            # Two threads that parse Python at once may end in a SystemError of CPython 3.11 (gh-106905), none of ours.
+            *("--workers", "1"),
             "--continue-on-failure",
             "--no-color",
         ]
