@@ -12,15 +12,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
-from time import perf_counter, process_time
+from time import process_time
 
 import av
 import cv2
@@ -28,6 +26,7 @@ import numpy as np
 
 from bench.captioned_clips import encode, frames_of, overlay_of, with_overlay
 from bench.cases import RATE, STYLES, can_draw
+from bench.child import Cost, run
 from bench.icon_cases import Logo
 from bench.icon_clips import corner_overlay
 from bench.transcode import plain_transcode
@@ -110,25 +109,9 @@ def loop(clip: Path, seconds: float, target: Path) -> None:
                     return
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What a run took: wall and processor seconds, and its peak resident memory in MB where that is its own."""
-
-    wall_seconds: float
-    cpu_seconds: float
-    peak_megabytes: float | None = None
-
-
 def run_child(arguments: Sequence[str]) -> Cost:
     """Run ``python -m gpu_worker ...`` to its end."""
-    started = perf_counter()
-    command = [sys.executable, "-m", "gpu_worker", *arguments]
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode != 0:
-        raise SystemExit(f"gpu_worker {arguments[0]} ended with {child.returncode}")
-    return Cost(perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    return run([sys.executable, "-m", "gpu_worker", *arguments])
 
 
 def _plain(source: Path, target: Path) -> Cost:
