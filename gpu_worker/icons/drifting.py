@@ -14,7 +14,7 @@ from gpu_worker.icons.appearance import measure
 from gpu_worker.icons.drifts import Drift
 from gpu_worker.icons.pieces import Piece, Pieces, cut_piece, near_mask
 from gpu_worker.icons.presence import Stay, stays_of
-from gpu_worker.icons.sample import Scale
+from gpu_worker.icons.sample import Scale, SmallPicture
 from gpu_worker.icons.shapes import grown
 from gpu_worker.icons.tracks import Whereabouts
 from gpu_worker.video.frame import Frame
@@ -67,9 +67,9 @@ class DriftFollower:
     _cuts: list[int] = field(default_factory=list)
     _before: NDArray[np.float32] | None = None
 
-    def process_frame(self, frame: Frame, gradients: NDArray[np.float32]) -> None:
-        """Take the next frame; ``gradients`` (6, h, w) are its own in small."""
-        self._note_cut(frame.index, gradients[:2, ::_SPARSE, ::_SPARSE])
+    def process_frame(self, frame: Frame, picture: SmallPicture) -> None:
+        """Take the next frame, and itself in small."""
+        self._note_cut(frame.index, picture.luma_gradients[:, ::_SPARSE, ::_SPARSE])
         template = self.drift.look.template
         expected = tuple(side + off for side, off in zip(self.drift.place_at(frame.index), self._off, strict=True))
         self._places.append((expected[0], expected[1]))
@@ -81,7 +81,7 @@ class DriftFollower:
         if rect.meet(bounds).area < rect.area:
             return
         around = rect.grow(_REACH, bounds)
-        likeness = template.likeness_map(gradients[(slice(None), *around.slices)])
+        likeness = template.likeness_map(picture.gradients_in(around))
         y, x = np.unravel_index(int(np.argmax(likeness)), likeness.shape)
         if likeness[y, x] < _THERE:
             return
@@ -89,7 +89,7 @@ class DriftFollower:
         here = around.x0 + right, around.y0 + down
         self._places[-1] = here
         there = Rect(around.x0 + int(x), around.y0 + int(y), around.x0 + int(x) + width, around.y0 + int(y) + height)
-        self._gains[-1] = template.gain_in(gradients[(slice(None), *there.slices)])
+        self._gains[-1] = template.gain_in(picture.gradients_in(there))
         start = self.drift.place_at(frame.index)
         self._off = here[0] - start[0], here[1] - start[1]
         if frame.index % max(1, self.step // 2) == 0:

@@ -26,7 +26,7 @@ from gpu_worker.icons.loops import Loops
 from gpu_worker.icons.overlay import marks_in
 from gpu_worker.icons.presence import runs
 from gpu_worker.icons.recognition import Recognition
-from gpu_worker.icons.sample import Scale, gradients_of, small_gradients, small_planes
+from gpu_worker.icons.sample import Scale, SmallPicture, gradients_of, small_planes
 from gpu_worker.icons.switches import Switches
 from gpu_worker.icons.tracks import Whereabouts, whereabouts
 from gpu_worker.icons.views import Views
@@ -145,11 +145,11 @@ class IconFinder:
         """Take the second look."""
         for frame in self._again():
             if staying or drifting:
-                gradients = small_gradients(frame, self._scale)
+                picture = SmallPicture.of(frame, self._scale)
                 for follower in staying:
-                    follower.process_frame(frame, gradients)
+                    follower.process_frame(frame, picture)
                 for drift_follower in drifting:
-                    drift_follower.process_frame(frame, gradients)
+                    drift_follower.process_frame(frame, picture)
             for loop_follower in turning:
                 loop_follower.process_frame(frame)
 

@@ -6,11 +6,8 @@ from array import array
 from collections import deque
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
 from gpu_worker.icons.pieces import Piece, Pieces, cut_piece
-from gpu_worker.icons.sample import Scale
+from gpu_worker.icons.sample import Scale, SmallPicture
 from gpu_worker.icons.template import Template
 from gpu_worker.video.frame import Frame
 from gpu_worker.video.rect import Rect
@@ -74,18 +71,18 @@ class Follower:
     is_switched: bool = False
     spots: list[Spot] = field(default_factory=list)
     frames: int = 0
-    _recent: deque[tuple[int, NDArray[np.float32]]] = field(default_factory=deque)
+    _recent: deque[tuple[int, SmallPicture]] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
         self._recent = deque(maxlen=self.step)
         for rect in self.rects:
             self._open_spot(_inside(rect, *self.scale.small), 0)
 
-    def process_frame(self, frame: Frame, gradients: NDArray[np.float32]) -> None:
-        """Take the next frame; ``gradients`` (6, h, w) are its own in small."""
+    def process_frame(self, frame: Frame, picture: SmallPicture) -> None:
+        """Take the next frame, and itself in small."""
         self.frames = frame.index + 1
-        self._recent.append((frame.index, gradients))
-        seen = [self._look(spot, gradients) for spot in self.spots]
+        self._recent.append((frame.index, picture))
+        seen = [self._look(spot, picture) for spot in self.spots]
         if self.is_switched:
             for spot in self.spots:
                 spot.note_switch(cut_piece(frame, spot.rect, self.scale), self.step)
@@ -102,8 +99,8 @@ class Follower:
         self.spots.append(spot)
         return spot
 
-    def _look(self, spot: Spot, gradients: NDArray[np.float32]) -> float:
-        gain = self.template.gain_in(gradients[(slice(None), *spot.rect.slices)])
+    def _look(self, spot: Spot, picture: SmallPicture) -> float:
+        gain = self.template.gain_in(picture.gradients_in(spot.rect))
         spot.gains.append(gain)
         return gain
 
@@ -111,14 +108,14 @@ class Follower:
         """Look for the mark in the whole picture; a new place is looked at in the frames since the last sample, too."""
         if len(self.spots) >= _MAX_PLACES:
             return
-        _, gradients = self._recent[-1]
-        place = self.template.best_place(gradients, _NEW_PLACE_LIKENESS)
+        _, picture = self._recent[-1]
+        place = self.template.best_place(picture.luma_gradients, _NEW_PLACE_LIKENESS)
         if place is None:
             return
         width, height = self.template.size
         rect = Rect(place[0], place[1], place[0] + width, place[1] + height)
         least, most = _NEW_PLACE_GAINS
-        gain = self.template.gain_in(gradients[(slice(None), *rect.slices)])
+        gain = self.template.gain_in(picture.gradients_in(rect))
         is_known = any(
             abs(spot.rect.x0 - rect.x0) <= _SAME_PLACE and abs(spot.rect.y0 - rect.y0) <= _SAME_PLACE
             for spot in self.spots

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from gpu_worker.video.frame import Frame, Plane
+from gpu_worker.video.rect import Rect
 
 #: Longest side of the picture that is looked at: a mark of a twentieth of the height still has 18 lines of 360.
 _LONGEST_SIDE = 640
@@ -37,9 +39,29 @@ class Scale:
         return self.full[0] / self.small[0]
 
 
-def small_gradients(frame: Frame, scale: Scale) -> Gradients:
-    """Return a frame's gradients (6, h, w) in small, in levels per pixel: right and down of Y, of U, of V."""
-    return gradients_of(small_planes(frame, scale))
+@dataclass(frozen=True, eq=False)
+class SmallPicture:
+    """A frame in small: ``planes`` are Y, U, V (h, w); its gradients are worked out where they are asked for."""
+
+    planes: list[NDArray[np.float32]]
+
+    @classmethod
+    def of(cls, frame: Frame, scale: Scale) -> SmallPicture:
+        """Return a frame's picture in small."""
+        return cls(small_planes(frame, scale))
+
+    def gradients_in(self, rect: Rect) -> Gradients:
+        """Return the gradients (6, h, w) in a rectangle of the picture, in levels per pixel."""
+        height, width = self.planes[0].shape
+        # Sobel looks at the pixels next to each.
+        wider = rect.grow(1, Rect(0, 0, width, height))
+        found = gradients_of([plane[wider.slices] for plane in self.planes])
+        return found[(slice(None), *rect.shifted(-wider.x0, -wider.y0).slices)]
+
+    @cached_property
+    def luma_gradients(self) -> NDArray[np.float32]:
+        """The gradients of all of luma (2, h, w), right and down, in levels per pixel."""
+        return gradients_of(self.planes[:1])
 
 
 def small_planes(frame: Frame, scale: Scale) -> list[NDArray[np.float32]]:

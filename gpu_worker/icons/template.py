@@ -50,7 +50,7 @@ class Template:
         return float(np.einsum("phw,phw->", gradients, self.gradients)) / self._energy
 
     def best_place(self, gradients: NDArray[np.float32], least: float) -> tuple[int, int] | None:
-        """Return the column and row at which gradients (6, H, W) are most alike; None where below ``least``.
+        """Return the column and row at which gradients (2 or 6, H, W) are most alike; None where below ``least``.
 
         The picture is looked through at half its size, and closely only around the best place there.
         """

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from gpu_worker.icons.following import Follower
-from gpu_worker.icons.sample import PLANES, Scale
+from gpu_worker.icons.sample import PLANES, Scale, SmallPicture, gradients_of
 from gpu_worker.icons.template import Template
 from gpu_worker.video.rect import Rect
 from tests.unit.captions.drawn import moving
@@ -19,7 +19,8 @@ def test_a_find_across_the_pictures_edge_is_moved_into_it(corner):
     template = Template.of(chance.normal(0, 9, (PLANES, 20, 40)).astype(np.float32), np.ones((20, 40), dtype=bool))
     x, y = corner
     follower = Follower(template, (Rect(x, y, x + 40, y + 20),), SCALE, 5)
-    follower.process_frame(moving(1, 0, 320, 180)[0], chance.normal(0, 9, (PLANES, 180, 320)).astype(np.float32))
+    frame = moving(1, 0, 320, 180)[0]
+    follower.process_frame(frame, SmallPicture.of(frame, SCALE))
     (spot,) = follower.spots[:1]
     assert spot.rect.meet(Rect(0, 0, 320, 180)) == spot.rect
     assert (spot.rect.width, spot.rect.height) == (40, 20)
@@ -36,3 +37,11 @@ def test_the_best_place_is_found_at_half_the_size_first(place):
     assert template.best_place(picture, 0.72) == place
     picture[:, y : y + 20, x : x + 40] = 0
     assert template.best_place(picture, 0.72) is None
+
+
+@pytest.mark.parametrize("rect", [Rect(0, 0, 40, 20), Rect(51, 33, 92, 60), Rect(280, 160, 320, 180)])
+def test_gradients_of_a_part_are_those_of_the_picture(rect):
+    picture = SmallPicture.of(moving(1, 0, 320, 180)[0], SCALE)
+    everywhere = gradients_of(picture.planes)
+    np.testing.assert_array_equal(picture.gradients_in(rect), everywhere[(slice(None), *rect.slices)])
+    np.testing.assert_array_equal(picture.luma_gradients, everywhere[:2])

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from gpu_worker.icons.sample import Scale, small_gradients
+from gpu_worker.icons.sample import Scale, gradients_of, small_planes
 from gpu_worker.icons.switches import Switches
 from tests.unit.captions.drawn import HEIGHT, WIDTH, moving
 from tests.unit.icons.drawn import CORNERS, with_logo, with_picture
@@ -15,7 +15,7 @@ STEP = 5
 
 def switches_in(frames):
     switches = Switches()
-    return [found for frame in frames[::STEP] for found in switches.add(small_gradients(frame, SCALE))]
+    return [found for frame in frames[::STEP] for found in switches.add(gradients_of(small_planes(frame, SCALE)))]
 
 
 def blinking(index):
