@@ -14,7 +14,7 @@ from gpu_worker.icons.loops import Loop, course_of
 from gpu_worker.icons.pieces import Pieces, cut_around
 from gpu_worker.icons.presence import runs
 from gpu_worker.icons.sample import Scale
-from gpu_worker.icons.shapes import closed, filled_in, grown, without_holes, without_specks
+from gpu_worker.icons.shapes import closed, filled_in, grown, hulls, reached_from, without_specks
 from gpu_worker.icons.tracks import Whereabouts
 from gpu_worker.video.frame import Frame
 from gpu_worker.video.halo import codec_halo
@@ -27,10 +27,14 @@ _LOOKS, _PIECES_PER_LOOK = 12, 6
 _MIN_PIECES = 3
 #: A pixel belongs to the mark if in some look it changes from round to round by less than this share of what is around.
 _CALM_SHARE = 0.35
+#: ... or if its looks differ from each other by so many times what chance has of them, and by so many levels.
+_RECURS_OVER_CHANCE, _MIN_RECURRING_LEVELS = 2.0, 3.0
 #: Pixels over which that is levelled.
 _LEVELLED_PIXELS = 1.5
 #: The mark's pixels fill this share of the place that repeats, and no more than this of what is around it.
-_MIN_FILLED, _MAX_AROUND = 0.35, 0.2
+_MIN_FILLED, _MAX_AROUND = 0.15, 0.2
+#: How far beyond that place a mark may reach, as a share of its height: it is there for a moment of each round only.
+_BESIDE_SHARE = 0.4
 #: Calm pixels that hang together and are fewer than this share of the place are chance.
 _SPECK_SHARE = 0.02
 #: Where the picture around stands still, a pixel belongs to the mark if it differs in the course of a round by so many
@@ -55,6 +59,7 @@ class LoopFollower:
     loop: Loop
     coarse: Scale
     _gains: array[float] = field(default_factory=lambda: array("f"))
+    _before: NDArray[np.float32] | None = None
     _pieces: dict[int, Pieces] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -63,7 +68,8 @@ class LoopFollower:
 
     def process_frame(self, frame: Frame) -> None:
         """Take the next frame."""
-        self._gains.append(self.loop.gain_in(course_of(frame, self.coarse), frame.index))
+        before, self._before = self._before, course_of(frame, self.coarse)
+        self._gains.append(0.0 if before is None else self.loop.gain_in(self._before - before, frame.index))
         pieces = self._pieces.get(self.loop.phase_of(frame.index))
         if pieces is not None:
             pieces.add(cut_around(frame, self.loop.rect))
@@ -87,7 +93,7 @@ class LoopFollower:
     def _stays(self) -> list[tuple[int, int]]:
         """Return spans of frames in which the loop runs, to half a round: some of its looks hardly show."""
         gains = np.asarray(self._gains, dtype=np.float32)
-        weights = (self.loop.looks**2).sum(axis=(1, 2))
+        weights = (self.loop.turns**2).sum(axis=(1, 2))
         phases = np.array([self.loop.phase_of(index) for index in range(len(gains))])
         weight = weights[phases]
         size = self.loop.period
@@ -114,13 +120,23 @@ class LoopFollower:
             return _changing(looks, place, shorter_side)
         within = [_levelled(look.var(axis=0, ddof=1)) for look in looks]
         everywhere = filled_in(np.mean(within, axis=0).astype(np.float32), place)
+        own = _recurring(looks)
         calm = np.logical_or.reduce([power < _CALM_SHARE**2 * everywhere for power in within])
-        if calm[place].mean() < _MIN_FILLED or calm[~place].mean() > _MAX_AROUND:
-            return None
         halo = codec_halo(shorter_side)
-        ink = calm & grown(place, halo)
-        ink = without_specks(closed(ink), _SPECK_SHARE * place.sum())
-        return grown(without_holes(ink), halo) if ink.any() else None
+        if calm[~place].mean() <= _MAX_AROUND:
+            own |= calm & grown(place, halo)
+        if own[place].mean() < _MIN_FILLED or own[~place].mean() > _MAX_AROUND:
+            return None
+        return _swept(own, place, halo)
+
+
+def _recurring(looks: list[NDArray[np.float32]]) -> NDArray[np.bool_]:
+    """Return where the looks of a round differ by more than rounds do, (h, w): what shines through is levelled out."""
+    within = np.mean([look.var(axis=0, ddof=1) / len(look) for look in looks], axis=0)
+    between = np.stack([look.mean(axis=0) for look in looks]).var(axis=0, ddof=1)
+    expected = _levelled(within.astype(np.float32))
+    differing = _levelled(between.astype(np.float32))
+    return np.asarray(differing >= np.maximum(_RECURS_OVER_CHANCE * expected, _MIN_RECURRING_LEVELS**2))
 
 
 def _changing(
@@ -133,9 +149,16 @@ def _changing(
     same = (change >= _MIN_LEVELS) & (change >= _OVER_CHANCE * by_chance)
     if same[place].mean() < _MIN_CALMLY_FILLED or same[~place].mean() > _MAX_AROUND:
         return None
-    halo = codec_halo(shorter_side)
-    ink = without_specks(closed(same & grown(place, halo)), _SPECK_SHARE * place.sum())
-    return grown(without_holes(ink), max(1, halo // 2)) if ink.any() else None
+    return _swept(same, place, max(1, codec_halo(shorter_side) // 2))
+
+
+def _swept(own: NDArray[np.bool_], place: NDArray[np.bool_], halo: int) -> NDArray[np.bool_] | None:
+    """Return what a mark sweeps over whose pixels are told: beside the place where most of it repeats as well."""
+    reach = round(_BESIDE_SHARE * place.any(axis=1).sum())
+    ink = reached_from(own & place, closed(own) & grown(place, reach))
+    ink = without_specks(ink, _SPECK_SHARE * place.sum())
+    # Whatever turns or pulses sweeps over all that lies between its ends.
+    return grown(hulls(grown(ink, halo)), halo) if ink.any() else None
 
 
 def _levelled(power: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,8 +1,9 @@
 """Marks that turn or pulse: inside a place that stays, the picture repeats, whatever goes on around it.
 
-A loop has no edge that stays, so it is looked for in time: each pixel's course is compared with itself some frames
-later, in pieces of the video of some seconds, at a size at which that costs little. A picture that repeats as a whole,
-and a thing that moves to and fro before a camera that stands still, prove nothing.
+A loop has no edge that stays, so it is looked for in time: how each pixel changes from frame to frame is compared with
+itself some frames later, in pieces of the video of some seconds, at a size at which that costs little. What is behind
+changes as well, but not the same way again, and a cut only once. A picture that repeats as a whole, and a thing that
+moves to and fro before a camera that stands still, prove nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_worker.icons.sample import Scale, shrunk
+from gpu_worker.icons.shapes import reached_from
 from gpu_worker.video.frame import Frame
 from gpu_worker.video.rect import Rect
 
@@ -26,10 +28,14 @@ _WINDOW_FRAMES, _MIN_FRAMES = 256, 90
 _SHORTEST, _ROUNDS = 8, 3
 #: What is around is taken away over so many pixels: light that changes is no course.
 _AROUND_PIXELS = 9
-#: A course is one of at least so many levels.
-_MIN_LEVELS = 3.0
+#: Mean square of changes, in squared levels, below which they are none.
+_STILL = 0.25
+#: A pixel changes if it does so by at least so many levels from frame to frame, as root mean square.
+_MIN_LEVELS = 1.0
 #: It repeats if it correlates with itself by this much a round later, and a second one; and has differed in between.
-_REPEATS, _REPEATS_AGAIN, _DIFFERS_BY, _ABOUT = 0.65, 0.55, 0.4, 0.1
+_REPEATS, _REPEATS_AGAIN, _DIFFERS_BY, _ABOUT = 0.55, 0.45, 0.4, 0.1
+#: What hangs together with pixels that repeat is part of the mark from here on: it is seen there for part of a round.
+_PARTLY_REPEATS = 0.35
 #: Where the picture around repeats by this much too, it is no mark that does.
 _MAX_AROUND = 0.3
 #: Share of the picture's energy that changes, from which it moves as a whole. Before a camera that stands still lamps
@@ -54,26 +60,26 @@ _Courses = NDArray[np.float32]
 class Loop:
     """A place that repeats: ``rect`` in pixels of the video, ``period`` in frames, ``likeness`` of its rounds, 0-1.
 
-    ``looks`` (period, h, w) is what it shows in each frame of a round in coarse, of the pixels of ``coarse``; the first
-    look is that of frame ``first_frame``. ``is_calm`` says that the picture around it stands still.
+    ``turns`` (period, h, w) is how it changes up to each frame of a round in coarse, in the pixels of ``coarse``; the
+    first one is that of frame ``first_frame``. ``is_calm`` says that the picture around it stands still.
     """
 
     rect: Rect
     coarse: Rect
     period: int
     likeness: float
-    looks: _Courses
+    turns: _Courses
     first_frame: int
     is_calm: bool
 
     def phase_of(self, index: int) -> int:
-        """Return which look a frame has."""
+        """Return which part of a round a frame shows."""
         return (index - self.first_frame) % self.period
 
-    def gain_in(self, course: _Courses, index: int) -> float:
-        """Return how much of a frame's look is seen in its coarse picture: 1 where it is as strong as it was found."""
-        look = self.looks[self.phase_of(index)]
-        return float((course[self.coarse.slices] * look).sum()) / max(1e-3, float((look * look).sum()))
+    def gain_in(self, change: _Courses, index: int) -> float:
+        """Return how much of its turn up to a frame is in what changed in coarse: 1 for as strong as it was found."""
+        turn = self.turns[self.phase_of(index)]
+        return float((change[self.coarse.slices] * turn).sum()) / max(1e-3, float((turn * turn).sum()))
 
 
 class Loops:
@@ -119,17 +125,17 @@ def course_of(frame: Frame, scale: Scale) -> _Courses:
 
 
 def _loops_in(courses: _Courses, first_frame: int, scale: Scale) -> list[Loop]:
-    changes = courses - courses.mean(axis=0)
-    power = (changes**2).mean(axis=0)
-    is_calm = bool(power.sum() < _RESTLESS * (courses**2).mean(axis=0).sum())
-    likeness = _likeness_by_lag(changes)
+    spread = courses - courses.mean(axis=0)
+    is_calm = bool((spread**2).sum() < _RESTLESS * (courses**2).sum())
+    seen = _Changes.of(np.diff(courses, axis=0), first_frame + 1, is_calm=is_calm)
+    likeness = seen.likeness
     # Peaks before which the pixel was different; of those that are about as high, the first: two rounds are one twice.
     before = np.minimum.accumulate(likeness, axis=0)
     peaks = np.where(likeness - before >= _DIFFERS_BY, likeness, np.float32(-1))
     peaks[1:-1][(likeness[1:-1] < likeness[:-2]) | (likeness[1:-1] < likeness[2:])] = -1
     candidates = peaks[_SHORTEST:-1]
     highest = candidates.max(axis=0)
-    repeating = (power >= _MIN_LEVELS**2) & (highest >= _REPEATS)
+    repeating = (seen.power >= _MIN_LEVELS**2) & (highest >= _REPEATS)
     lags = _SHORTEST + (candidates >= highest - _ABOUT).argmax(axis=0)
     votes = np.bincount(lags[repeating], minlength=1)
     loops: list[Loop] = []
@@ -139,13 +145,37 @@ def _loops_in(courses: _Courses, first_frame: int, scale: Scale) -> list[Loop]:
         # Both halves of a turn may look alike, but for some of it.
         for rounds in (1, 2):
             if rounds * lag < len(likeness):
-                more = _loops_of(
-                    int(rounds * lag), likeness, power, courses, first_frame=first_frame, scale=scale, is_calm=is_calm
-                )
-                loops = _larger_of(loops, more)
+                loops = _larger_of(loops, _loops_of(int(rounds * lag), seen, scale))
         if loops:
             break
     return loops
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Changes:
+    """How the pixels of a piece of the video change: ``steps`` (n, h, w), the first one up to frame ``first_frame``.
+
+    ``power`` (h, w) is their mean square, ``likeness`` (lags, h, w) how like itself each pixel changes so many frames
+    later. ``is_calm`` says that most of the picture stands still.
+    """
+
+    steps: _Courses
+    power: NDArray[np.float32]
+    likeness: _Courses
+    first_frame: int
+    is_calm: bool
+
+    @classmethod
+    def of(cls, steps: _Courses, first_frame: int, *, is_calm: bool) -> _Changes:
+        return cls(steps, (steps**2).mean(axis=0), _likeness_by_lag(steps), first_frame, is_calm)
+
+    def repeating_after(self, lag: int) -> NDArray[np.bool_]:
+        """Return which pixels (h, w) repeat, and what hangs together with them and does so in part."""
+        surely, partly = self.likeness[lag] >= _REPEATS, self.likeness[lag] >= _PARTLY_REPEATS
+        if 2 * lag < len(self.likeness):
+            surely &= self.likeness[2 * lag] >= _REPEATS_AGAIN
+        changing = self.power >= _MIN_LEVELS**2
+        return reached_from(surely & changing, (surely | partly) & changing)
 
 
 def _larger_of(loops: list[Loop], more: list[Loop]) -> list[Loop]:
@@ -159,7 +189,7 @@ def _larger_of(loops: list[Loop], more: list[Loop]) -> list[Loop]:
 
 
 def _likeness_by_lag(changes: _Courses) -> _Courses:
-    """Return how like itself each pixel with those next to it is, after each number of frames (lags, h, w), -1 to 1."""
+    """Return how like itself each pixel with its neighbours changes so many frames later (lags, h, w), -1 to 1."""
     count, height, width = changes.shape
     longest = count // _ROUNDS
     likeness = np.empty((longest + 1, height, width), np.float32)
@@ -168,24 +198,13 @@ def _likeness_by_lag(changes: _Courses) -> _Courses:
         spectrum = np.fft.rfft(changes[:, row], 2 * count, axis=0)
         likeness[:, row] = np.fft.irfft(np.abs(spectrum) ** 2, axis=0)[: longest + 1]
     for lag in range(longest + 1):
-        likeness[lag] = cv2.blur(likeness[lag], (3, 3)) / (count - lag) / np.maximum(energy, 1.0)
+        likeness[lag] = cv2.blur(likeness[lag], (3, 3)) / (count - lag) / np.maximum(energy, _STILL)
     return likeness
 
 
-def _loops_of(
-    lag: int,
-    likeness: _Courses,
-    power: NDArray[np.float32],
-    courses: _Courses,
-    *,
-    first_frame: int,
-    scale: Scale,
-    is_calm: bool,
-) -> list[Loop]:
-    there = likeness[lag] >= _REPEATS
-    if 2 * lag < len(likeness):
-        there &= likeness[2 * lag] >= _REPEATS_AGAIN
-    there &= power >= _MIN_LEVELS**2
+def _loops_of(lag: int, seen: _Changes, scale: Scale) -> list[Loop]:
+    power = seen.power
+    there = seen.repeating_after(lag)
     joined = cv2.morphologyEx(there.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     count, labels = cv2.connectedComponents(joined)
     height, width = there.shape
@@ -206,25 +225,31 @@ def _loops_of(
         ring = np.zeros_like(there)
         ring[rect.grow(max(6, high), bounds).slices] = True
         ring[rect.grow(3, bounds).slices] = False
-        around = float((likeness[lag] * power)[ring].sum() / max(1e-3, float(power[ring].sum())))
+        # Half a round later a picture that repeats as a whole may not look like itself.
+        around = max(_mean_likeness(each, power, ring) for each in seen.likeness[lag::lag][:2])
         is_lively = float(np.median(power[ring])) >= _MIN_LEVELS**2
-        alike = float((likeness[lag] * power)[mine].sum() / power[mine].sum())
+        alike = _mean_likeness(seen.likeness[lag], power, mine)
         coarse = rect.grow(2, bounds)
-        looks = np.stack([courses[(slice(phase, None, lag), *coarse.slices)].mean(axis=0) for phase in range(lag)])
-        is_surely_a_mark = alike >= _EXACTLY and _is_in_corner(rect, bounds) and _changes_all_along(looks)
-        stands_still = is_calm or not is_lively
+        turns = np.stack([seen.steps[(slice(phase, None, lag), *coarse.slices)].mean(axis=0) for phase in range(lag)])
+        is_surely_a_mark = alike >= _EXACTLY and _is_in_corner(rect, bounds) and _changes_all_along(turns)
+        stands_still = seen.is_calm or not is_lively
         if (is_lively and around > _MAX_AROUND) or (stands_still and not is_surely_a_mark):
             continue
         factor = scale.factor
         full = Rect(*(round(side * factor) for side in (coarse.x0, coarse.y0, coarse.x1, coarse.y1)))
-        loops.append(Loop(full, coarse, lag, alike, looks, first_frame, stands_still))
+        loops.append(Loop(full, coarse, lag, alike, turns, seen.first_frame, stands_still))
     return loops
 
 
-def _changes_all_along(looks: _Courses) -> bool:
-    """Tell whether a round's looks (n, h, w) go over into each other: a lamp has but two of them."""
-    steps = ((np.roll(looks, -1, axis=0) - looks) ** 2).sum(axis=(1, 2))
-    return bool((steps >= _STEP_SHARE * steps.max()).mean() >= _STEPS)
+def _mean_likeness(likeness: _Courses, power: NDArray[np.float32], where: NDArray[np.bool_]) -> float:
+    """Return how like themselves some pixels (h, w) change, each weighted by how much it does."""
+    return float((likeness * power)[where].sum() / max(1e-3, float(power[where].sum())))
+
+
+def _changes_all_along(turns: _Courses) -> bool:
+    """Tell whether a round's looks go over into each other, of whose changes (n, h, w) are told: a lamp has but two."""
+    energies = (turns**2).sum(axis=(1, 2))
+    return bool((energies >= _STEP_SHARE * energies.max()).mean() >= _STEPS)
 
 
 def _is_in_corner(rect: Rect, bounds: Rect) -> bool:
