@@ -30,13 +30,15 @@ _MAX_SWITCHES = 8
 class Spot:
     """One place of a mark: ``rect`` in small pixels, its gain in each frame from ``first_frame``, and pieces.
 
-    ``switches`` are pairs of pieces between which a mark that is switched came or went.
+    ``presences`` are the gains, or how like it the frames are where that is high. ``switches`` are pairs of pieces
+    between which a mark that is switched came or went.
     """
 
     rect: Rect
     first_frame: int
     pieces: Pieces
     gains: array[float] = field(default_factory=lambda: array("f"))
+    presences: array[float] = field(default_factory=lambda: array("f"))
     switches: list[tuple[Piece, Piece]] = field(default_factory=list)
     _recent: list[tuple[float, Piece]] = field(default_factory=list)
 
@@ -91,7 +93,7 @@ class Follower:
         if frame.index % max(1, self.step // 2):
             return
         for spot in self.spots:
-            if spot.gains[-1] >= PRESENT_GAIN:
+            if spot.presences[-1] >= PRESENT_GAIN:
                 spot.pieces.add(cut_piece(frame, spot.rect, self.scale))
 
     def _open_spot(self, rect: Rect, first_frame: int) -> Spot:
@@ -100,9 +102,10 @@ class Follower:
         return spot
 
     def _look(self, spot: Spot, picture: SmallPicture) -> float:
-        gain = self.template.gain_in(picture.gradients_in(spot.rect))
-        spot.gains.append(gain)
-        return gain
+        gradients = picture.gradients_in(spot.rect)
+        spot.gains.append(self.template.gain_in(gradients))
+        spot.presences.append(self.template.presence_in(gradients))
+        return spot.presences[-1]
 
     def _look_elsewhere(self) -> None:
         """Look for the mark in the whole picture; a new place is looked at in the frames since the last sample, too."""
@@ -115,7 +118,7 @@ class Follower:
         width, height = self.template.size
         rect = Rect(place[0], place[1], place[0] + width, place[1] + height)
         least, most = _NEW_PLACE_GAINS
-        gain = self.template.gain_in(picture.gradients_in(rect))
+        gain = self.template.presence_in(picture.gradients_in(rect))
         is_known = any(
             abs(spot.rect.x0 - rect.x0) <= _SAME_PLACE and abs(spot.rect.y0 - rect.y0) <= _SAME_PLACE
             for spot in self.spots

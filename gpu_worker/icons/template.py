@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 #: Less energy than this under a mark, in squared levels per pixel, is nothing.
 _FLAT = 0.25
+#: From this gain on a mark may be there; where a picture is as much like it as this, it is.
+_WEAKLY, _SURELY_ALIKE = 0.2, 0.8
 #: Marks of so many pixels are first looked for at half the size; there a place must be like them by this share of what
 #: is asked for, and is then looked at closely, so many pixels around.
 _HALVED_FROM = 14
@@ -48,6 +50,18 @@ class Template:
     def gain_in(self, gradients: NDArray[np.float32]) -> float:
         """Return how much is seen in gradients (6, h, w) of its own size: 1 where it is as strong as here."""
         return float(np.einsum("phw,phw->", gradients, self.gradients)) / self._energy
+
+    def presence_in(self, gradients: NDArray[np.float32]) -> float:
+        """Return how surely gradients (6, h, w) of its own size show it: the gain, or the likeness where that is high.
+
+        Over a ground that is nearer to its own colour a mark has less contrast, and the same edges.
+        """
+        gain = self.gain_in(gradients)
+        if not _WEAKLY <= gain < 1:
+            return gain
+        there = float(np.einsum("phw,phw,hw->", gradients, gradients, self.edges.astype(np.float32)))
+        likeness = gain * float(np.sqrt(self._energy / max(there, 1e-6)))
+        return max(gain, likeness) if likeness >= _SURELY_ALIKE else gain
 
     def best_place(self, gradients: NDArray[np.float32], least: float) -> tuple[int, int] | None:
         """Return the column and row at which gradients (2 or 6, H, W) are most alike; None where below ``least``.

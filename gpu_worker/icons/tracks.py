@@ -182,33 +182,41 @@ class _Look:
 
 
 def _looks(follower: Follower, shorter_side: int, frame_rate: float) -> list[_Look]:
-    gains_of = [np.asarray(spot.gains, dtype=np.float32) for spot in follower.spots]
-    if follower.is_switched:
-        gains_of = [above_off(gains) for gains in gains_of]
-    gains = np.concatenate(gains_of)
-    present = gains[gains >= PRESENT_GAIN]
-    usual = float(np.median(present)) if present.size else 1.0
+    presences = [np.asarray(spot.presences, dtype=np.float32) for spot in follower.spots]
+    gains = [above_off(np.asarray(spot.gains, dtype=np.float32)) for spot in follower.spots]
+    usual = _usual(gains if follower.is_switched else presences)
     looks = []
-    for spot, gains in zip(follower.spots, gains_of, strict=True):
-        stays = tuple(stays_of(gains, spot.first_frame, usual, frame_rate))
-        if follower.is_switched and not (
-            is_steady(gains, spot.first_frame, stays, usual) and is_abrupt(gains, stays, usual)
-        ):
-            continue
-        look = _look(spot, stays, follower, shorter_side)
+    for spot, presence, gain in zip(follower.spots, presences, gains, strict=True):
+        seen, is_proof = presence, True
+        if follower.is_switched:
+            stays = stays_of(gain, spot.first_frame, usual, frame_rate)
+            is_proof = is_steady(gain, spot.first_frame, stays, usual) and is_abrupt(gain, stays, usual)
+            seen = gain if is_proof else presence
+        stays = stays_of(seen, spot.first_frame, usual if is_proof else _usual(presences), frame_rate)
+        look = _look(spot, tuple(stays), follower, shorter_side, is_proof=is_proof)
         if look is not None:
             looks.append(look)
     return looks
 
 
-def _look(spot: Spot, stays: tuple[Stay, ...], follower: Follower, shorter_side: int) -> _Look | None:
+def _usual(gains: Sequence[NDArray[np.float32]]) -> float:
+    """Return the gain of a mark that is there."""
+    everywhere = np.concatenate(gains)
+    present = everywhere[everywhere >= PRESENT_GAIN]
+    return float(np.median(present)) if present.size else 1.0
+
+
+def _look(
+    spot: Spot, stays: tuple[Stay, ...], follower: Follower, shorter_side: int, *, is_proof: bool
+) -> _Look | None:
+    """Return the mark at a place, None where it is not; measured where that ``is_proof`` that it is laid over."""
     shown = [piece for piece in spot.pieces.kept if any(stay.start <= piece.index < stay.end for stay in stays)]
     if not shown:
         return None
     mean = np.asarray(np.mean([piece.planes for piece in shown], axis=0), dtype=np.float32)
     rect = shown[0].rect
     inside = full_rect(spot.rect, follower.scale).shifted(-rect.x0, -rect.y0)
-    if len(shown) < _MIN_PIECES:
+    if not is_proof or len(shown) < _MIN_PIECES:
         return _Look(spot.rect, inside, stays, rect, mean, None)
     near = near_mask(follower.template.edges, spot.rect, rect, follower.scale)
     appearance = measure(shown, near, shorter_side)
