@@ -14,7 +14,7 @@ from gpu_worker.icons.loops import Loop, course_of
 from gpu_worker.icons.pieces import Pieces, cut_around
 from gpu_worker.icons.presence import runs
 from gpu_worker.icons.sample import Scale
-from gpu_worker.icons.shapes import closed, filled_in, grown, hulls, reached_from, without_specks
+from gpu_worker.icons.shapes import closed, filled_in, grown, reached_from, without_holes, without_specks
 from gpu_worker.icons.tracks import Whereabouts
 from gpu_worker.video.frame import Frame
 from gpu_worker.video.halo import codec_halo
@@ -157,8 +157,8 @@ def _swept(own: NDArray[np.bool_], place: NDArray[np.bool_], halo: int) -> NDArr
     reach = round(_BESIDE_SHARE * place.any(axis=1).sum())
     ink = reached_from(own & place, closed(own) & grown(place, reach))
     ink = without_specks(ink, _SPECK_SHARE * place.sum())
-    # Whatever turns or pulses sweeps over all that lies between its ends.
-    return grown(hulls(grown(ink, halo)), halo) if ink.any() else None
+    # What is there for a moment of each round only is told at its core: the halo beyond it is wider.
+    return grown(without_holes(grown(ink, halo)), halo) if ink.any() else None
 
 
 def _levelled(power: NDArray[np.float32]) -> NDArray[np.float32]:
