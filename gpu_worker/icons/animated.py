@@ -23,8 +23,8 @@ from gpu_worker.video.rect import Rect
 
 #: Looks of a round of which pieces are kept, and pieces of each.
 _LOOKS, _PIECES_PER_LOOK = 12, 6
-#: Pieces of a look without which nothing is told of it.
-_MIN_PIECES = 3
+#: Pieces of a look without which nothing is told of it, and looks that tell of changes in the course of a round.
+_MIN_PIECES, _MIN_LOOKS = 3, 2
 #: A pixel belongs to the mark if in some look it changes from round to round by less than this share of what is around.
 _CALM_SHARE = 0.35
 #: ... or if its looks differ from each other by so many times what chance has of them, and by so many levels.
@@ -109,7 +109,7 @@ class LoopFollower:
             for pieces in self._pieces.values()
         ]
         looks = [np.stack(planes).astype(np.float32) for planes in shown if len(planes) >= _MIN_PIECES]
-        if not looks:
+        if len(looks) < _MIN_LOOKS:
             return None
         piece = next(iter(self._pieces.values())).kept[0].rect
         place = np.zeros((piece.height, piece.width), dtype=bool)

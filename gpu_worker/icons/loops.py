@@ -32,6 +32,8 @@ _AROUND_PIXELS = 9
 _STILL = 0.25
 #: A pixel changes if it does so by at least so many levels from frame to frame, as root mean square.
 _MIN_LEVELS = 1.0
+#: What is around moves if it differs from its mean by at least so many levels.
+_LIVELY_LEVELS = 3.0
 #: It repeats if it correlates with itself by this much a round later, and a second one; and has differed in between.
 _REPEATS, _REPEATS_AGAIN, _DIFFERS_BY, _ABOUT = 0.55, 0.45, 0.4, 0.1
 #: What hangs together with pixels that repeat is part of the mark from here on: it is seen there for part of a round.
@@ -125,9 +127,7 @@ def course_of(frame: Frame, scale: Scale) -> _Courses:
 
 
 def _loops_in(courses: _Courses, first_frame: int, scale: Scale) -> list[Loop]:
-    spread = courses - courses.mean(axis=0)
-    is_calm = bool((spread**2).sum() < _RESTLESS * (courses**2).sum())
-    seen = _Changes.of(np.diff(courses, axis=0), first_frame + 1, is_calm=is_calm)
+    seen = _Changes.of(courses, first_frame)
     likeness = seen.likeness
     # Peaks before which the pixel was different; of those that are about as high, the first: two rounds are one twice.
     before = np.minimum.accumulate(likeness, axis=0)
@@ -156,18 +156,22 @@ class _Changes:
     """How the pixels of a piece of the video change: ``steps`` (n, h, w), the first one up to frame ``first_frame``.
 
     ``power`` (h, w) is their mean square, ``likeness`` (lags, h, w) how like itself each pixel changes so many frames
-    later. ``is_calm`` says that most of the picture stands still.
+    later. ``spread`` (h, w) is the variance of each pixel, and ``is_calm`` says that most of the picture stands still.
     """
 
     steps: _Courses
     power: NDArray[np.float32]
     likeness: _Courses
+    spread: NDArray[np.float32]
     first_frame: int
     is_calm: bool
 
     @classmethod
-    def of(cls, steps: _Courses, first_frame: int, *, is_calm: bool) -> _Changes:
-        return cls(steps, (steps**2).mean(axis=0), _likeness_by_lag(steps), first_frame, is_calm)
+    def of(cls, courses: _Courses, first_frame: int) -> _Changes:
+        """Return the changes of courses (n + 1, h, w), of which the first is that of frame ``first_frame``."""
+        steps, spread = np.diff(courses, axis=0), courses.var(axis=0)
+        is_calm = bool(spread.sum() < _RESTLESS * (courses**2).mean(axis=0).sum())
+        return cls(steps, (steps**2).mean(axis=0), _likeness_by_lag(steps), spread, first_frame + 1, is_calm)
 
     def repeating_after(self, lag: int) -> NDArray[np.bool_]:
         """Return which pixels (h, w) repeat, and what hangs together with them and does so in part."""
@@ -227,7 +231,7 @@ def _loops_of(lag: int, seen: _Changes, scale: Scale) -> list[Loop]:
         ring[rect.grow(3, bounds).slices] = False
         # Half a round later a picture that repeats as a whole may not look like itself.
         around = max(_mean_likeness(each, power, ring) for each in seen.likeness[lag::lag][:2])
-        is_lively = float(np.median(power[ring])) >= _MIN_LEVELS**2
+        is_lively = float(np.median(seen.spread[ring])) >= _LIVELY_LEVELS**2
         alike = _mean_likeness(seen.likeness[lag], power, mine)
         coarse = rect.grow(2, bounds)
         turns = np.stack([seen.steps[(slice(phase, None, lag), *coarse.slices)].mean(axis=0) for phase in range(lag)])

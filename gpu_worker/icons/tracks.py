@@ -184,15 +184,15 @@ class _Look:
 def _looks(follower: Follower, shorter_side: int, frame_rate: float) -> list[_Look]:
     presences = [np.asarray(spot.presences, dtype=np.float32) for spot in follower.spots]
     gains = [above_off(np.asarray(spot.gains, dtype=np.float32)) for spot in follower.spots]
-    usual = _usual(gains if follower.is_switched else presences)
+    usual, usual_gain = _usual(presences), _usual(gains)
     looks = []
     for spot, presence, gain in zip(follower.spots, presences, gains, strict=True):
-        seen, is_proof = presence, True
+        stays = stays_of(presence, spot.first_frame, usual, frame_rate)
+        is_proof = not follower.is_switched
         if follower.is_switched:
-            stays = stays_of(gain, spot.first_frame, usual, frame_rate)
-            is_proof = is_steady(gain, spot.first_frame, stays, usual) and is_abrupt(gain, stays, usual)
-            seen = gain if is_proof else presence
-        stays = stays_of(seen, spot.first_frame, usual if is_proof else _usual(presences), frame_rate)
+            switched = stays_of(gain, spot.first_frame, usual_gain, frame_rate)
+            if is_steady(gain, spot.first_frame, switched, usual_gain) and is_abrupt(gain, switched, usual_gain):
+                stays, is_proof = switched, True
         look = _look(spot, tuple(stays), follower, shorter_side, is_proof=is_proof)
         if look is not None:
             looks.append(look)

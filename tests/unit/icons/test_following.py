@@ -45,3 +45,15 @@ def test_gradients_of_a_part_are_those_of_the_picture(rect):
     everywhere = gradients_of(picture.planes)
     np.testing.assert_array_equal(picture.gradients_in(rect), everywhere[(slice(None), *rect.slices)])
     np.testing.assert_array_equal(picture.luma_gradients, everywhere[:2])
+
+
+def test_a_mark_of_less_contrast_is_as_present_if_its_edges_are_alike():
+    chance = np.random.default_rng(3)
+    mark = chance.normal(0, 20, (PLANES, 20, 40)).astype(np.float32)
+    template = Template.of(mark, np.ones((20, 40), dtype=bool))
+    noise = chance.normal(0, 1, mark.shape).astype(np.float32)
+    assert template.gain_in(0.4 * mark + noise) == pytest.approx(0.4, abs=0.02)
+    assert template.presence_in(0.4 * mark + noise) > 0.9
+    # A weak trace among other edges is no presence, nor is next to nothing.
+    assert template.presence_in(0.4 * mark + 20 * noise) < 0.5
+    assert template.presence_in(0.1 * mark) == pytest.approx(0.1, abs=0.01)

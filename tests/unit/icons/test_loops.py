@@ -35,6 +35,21 @@ def test_a_logo_that_turns_repeats(turning):
     assert 0.4 * 64 * 40 < loop.rect.area < 3 * 64 * 40
 
 
+@pytest.mark.parametrize("opacity", [0.6, 1.0])
+def test_a_logo_that_turns_over_cuts_repeats_be_it_translucent(opacity):
+    cuts = (31, 53, 110)
+    shots = [
+        replace(frame, y=np.roll(frame.y, 37 * sum(frame.index >= cut for cut in cuts), axis=1))
+        for frame in moving(FRAMES, 1.0)
+    ]
+    frames, _ = with_logo(shots, lambda _: CORNERS[1], opacity, picture_of=lambda index: turned(index, PERIOD))
+    (loop,) = loops_in(frames)
+    assert loop.period in {PERIOD // 2, PERIOD}
+    x, y = CORNERS[1]
+    assert abs(loop.rect.x0 + loop.rect.x1 - 2 * x - 64) <= 16
+    assert abs(loop.rect.y0 + loop.rect.y1 - 2 * y - 40) <= 16
+
+
 def test_a_video_that_repeats_as_a_whole_has_no_loop(turning):
     round_trip = [replace(frame, y=turning[frame.index % PERIOD].y) for frame in turning]
     assert loops_in(round_trip) == []
