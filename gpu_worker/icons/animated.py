@@ -35,7 +35,7 @@ _LEVELLED_PIXELS = 1.5
 _MIN_FILLED, _MAX_AROUND = 0.15, 0.2
 #: How far beyond that place a mark may reach, as a share of its height: it is there for a moment of each round only.
 _BESIDE_SHARE = 0.4
-#: Calm pixels that hang together and are fewer than this share of the place are chance.
+#: Pixels told to be the mark's that hang together and are fewer than this share of the place are chance.
 _SPECK_SHARE = 0.02
 #: Where the picture around stands still, a pixel belongs to the mark if it differs in the course of a round by so many
 #: levels, and by so much more than it does from round to round; of the place, the mark fills this share.

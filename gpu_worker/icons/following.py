@@ -103,8 +103,9 @@ class Follower:
 
     def _look(self, spot: Spot, picture: SmallPicture) -> float:
         gradients = picture.gradients_in(spot.rect)
-        spot.gains.append(self.template.gain_in(gradients))
-        spot.presences.append(self.template.presence_in(gradients))
+        gain = self.template.gain_in(gradients)
+        spot.gains.append(gain)
+        spot.presences.append(self.template.presence_in(gradients, gain))
         return spot.presences[-1]
 
     def _look_elsewhere(self) -> None:
@@ -118,12 +119,13 @@ class Follower:
         width, height = self.template.size
         rect = Rect(place[0], place[1], place[0] + width, place[1] + height)
         least, most = _NEW_PLACE_GAINS
-        gain = self.template.presence_in(picture.gradients_in(rect))
+        gradients = picture.gradients_in(rect)
+        presence = self.template.presence_in(gradients, self.template.gain_in(gradients))
         is_known = any(
             abs(spot.rect.x0 - rect.x0) <= _SAME_PLACE and abs(spot.rect.y0 - rect.y0) <= _SAME_PLACE
             for spot in self.spots
         )
-        if is_known or not least <= gain <= most:
+        if is_known or not least <= presence <= most:
             return
         spot = self._open_spot(rect, self._recent[0][0])
         for _, earlier in self._recent:

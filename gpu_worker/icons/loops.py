@@ -179,7 +179,7 @@ class _Changes:
         if 2 * lag < len(self.likeness):
             surely &= self.likeness[2 * lag] >= _REPEATS_AGAIN
         changing = self.power >= _MIN_LEVELS**2
-        return reached_from(surely & changing, (surely | partly) & changing)
+        return reached_from(surely & changing, partly & changing)
 
 
 def _larger_of(loops: list[Loop], more: list[Loop]) -> list[Loop]:
@@ -229,7 +229,7 @@ def _loops_of(lag: int, seen: _Changes, scale: Scale) -> list[Loop]:
         ring = np.zeros_like(there)
         ring[rect.grow(max(6, high), bounds).slices] = True
         ring[rect.grow(3, bounds).slices] = False
-        # Half a round later a picture that repeats as a whole may not look like itself.
+        # After half a round, a picture that repeats as a whole may not look like itself; after twice as long it does.
         around = max(_mean_likeness(each, power, ring) for each in seen.likeness[lag::lag][:2])
         is_lively = float(np.median(seen.spread[ring])) >= _LIVELY_LEVELS**2
         alike = _mean_likeness(seen.likeness[lag], power, mine)

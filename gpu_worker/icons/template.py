@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -19,7 +20,7 @@ _ROUGHLY = 0.75
 _CLOSELY = 3
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Template:
     """Gradients (6, h, w) of a mark in small, 0 beside its edges, and those edges (h, w)."""
 
@@ -43,7 +44,7 @@ class Template:
         gradients = np.stack([cv2.resize(plane, (width, height)) for plane in self.gradients])
         return Template(gradients, cv2.resize(self.edges.astype(np.uint8), (width, height)) > 0)
 
-    @property
+    @cached_property
     def _energy(self) -> float:
         return max(1e-6, float(np.einsum("phw,phw->", self.gradients, self.gradients)))
 
@@ -51,12 +52,11 @@ class Template:
         """Return how much is seen in gradients (6, h, w) of its own size: 1 where it is as strong as here."""
         return float(np.einsum("phw,phw->", gradients, self.gradients)) / self._energy
 
-    def presence_in(self, gradients: NDArray[np.float32]) -> float:
+    def presence_in(self, gradients: NDArray[np.float32], gain: float) -> float:
         """Return how surely gradients (6, h, w) of its own size show it: the gain, or the likeness where that is high.
 
-        Over a ground that is nearer to its own colour a mark has less contrast, and the same edges.
+        Over a ground that is nearer to its own colour a mark has less contrast, and the same edges. ``gain`` is theirs.
         """
-        gain = self.gain_in(gradients)
         if not _WEAKLY <= gain < 1:
             return gain
         there = float(np.einsum("phw,phw,hw->", gradients, gradients, self.edges.astype(np.float32)))
