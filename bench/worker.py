@@ -17,7 +17,7 @@ from domain.work_order import LibraryIcon, WorkOrder
 from gpu_worker.fill.eraser import erase
 from gpu_worker.fill.overlays import overlays_of
 from gpu_worker.inference.session import Device
-from gpu_worker.stages.erase import open_second_look
+from gpu_worker.stages.filling import open_second_look
 from gpu_worker.stages.job import EraseRecord, StageJob, StageRecord
 from gpu_worker.stages.pipeline import run_all, run_stage
 from gpu_worker.video.frame import Frame

@@ -4,4 +4,6 @@ import sys
 
 from gpu_worker.cli import main
 
-sys.exit(main(sys.argv[1:]))
+# Processes that are started from here import this file again.
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

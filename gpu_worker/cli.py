@@ -76,7 +76,7 @@ def main(arguments: Sequence[str]) -> int:
     except SmartEraseError as error:
         print(f"error: {error.message}", file=sys.stderr)
         return EXIT_BAD_INPUT
-    except ModelError as error:
+    except (ModelError, ChildProcessError) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_CRASH
     except KeyboardInterrupt:

@@ -27,16 +27,26 @@ def plan_segments(detection: Detection, target_seconds: float = TARGET_SEGMENT_S
     A video that cannot be entered at a pts (``seekable`` false), or that is shorter than one and a half targets, stays
     one piece.
     """
-    first, *further = _cuts(detection)
-    starts = [first]
+    starts = _cuts(detection)
     if detection.seekable and detection.duration_seconds >= 1.5 * target_seconds:
-        ticks = target_seconds / float(detection.seconds_per_tick)
-        end_pts = detection.first_pts + detection.duration_seconds / float(detection.seconds_per_tick)
-        for cut in further:
-            # A remainder under half a target is not worth a machine of its own.
-            if cut.pts - starts[-1].pts >= ticks and end_pts - cut.pts >= ticks / 2:
-                starts.append(cut)
-    return Plan(segments=_between(starts, detection.frame_count))
+        starts = _spaced(starts, detection, detection.frame_count, target_seconds)
+    else:
+        del starts[1:]
+    return Plan(segments=_between(starts, (detection.frame_count, None, 0)))
+
+
+def parts_of(segment: Segment, detection: Detection, least_seconds: float) -> tuple[Segment, ...]:
+    """Return a piece in parts of at least ``least_seconds``, the last one excepted, numbered from 0.
+
+    They begin where pieces may, so each can be done without the others. A video that cannot be entered at a pts has
+    one part.
+    """
+    starts = [cut for cut in _cuts(detection) if segment.start_frame <= cut.frame < segment.end_frame]
+    if detection.seekable:
+        starts = _spaced(starts, detection, segment.end_frame, least_seconds)
+    else:
+        del starts[1:]
+    return _between(starts, (segment.end_frame, segment.end_pts, segment.tail_frames))
 
 
 def _cuts(detection: Detection) -> list[_Cut]:
@@ -45,18 +55,32 @@ def _cuts(detection: Detection) -> list[_Cut]:
     return sorted(cuts, key=lambda cut: cut.frame)
 
 
-def _between(starts: list[_Cut], frame_count: int) -> tuple[Segment, ...]:
-    following: list[_Cut | None] = [*starts[1:], None]
+def _spaced(cuts: list[_Cut], detection: Detection, end_frame: int, least_seconds: float) -> list[_Cut]:
+    """Return the first cut and those that are far enough behind the one before and from the end."""
+    first, *further = cuts
+    spaced = [first]
+    ticks = least_seconds / float(detection.seconds_per_tick)
+    end_pts = detection.first_pts + detection.about_seconds(end_frame) / float(detection.seconds_per_tick)
+    for cut in further:
+        # A remainder under half of it is not worth a machine of its own.
+        if cut.pts - spaced[-1].pts >= ticks and end_pts - cut.pts >= ticks / 2:
+            spaced.append(cut)
+    return spaced
+
+
+def _between(starts: list[_Cut], end: tuple[int, int | None, int]) -> tuple[Segment, ...]:
+    """Return the pieces that begin at ``starts``; ``end`` has the last one's end frame, end pts and tail."""
+    ends = [(cut.frame, cut.pts, LEND_FRAMES if cut.lead_frames else 0) for cut in starts[1:]]
     return tuple(
         Segment(
             index=index,
             start_frame=start.frame,
-            end_frame=end.frame if end else frame_count,
+            end_frame=end_frame,
             start_pts=start.pts,
-            end_pts=end.pts if end else None,
+            end_pts=end_pts,
             lead_frames=start.lead_frames,
             lead_pts=start.lead_pts if start.lead_frames else None,
-            tail_frames=LEND_FRAMES if end and end.lead_frames else 0,
+            tail_frames=tail_frames,
         )
-        for index, (start, end) in enumerate(zip(starts, following, strict=True))
+        for index, (start, (end_frame, end_pts, tail_frames)) in enumerate(zip(starts, [*ends, end], strict=True))
     )

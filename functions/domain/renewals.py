@@ -17,7 +17,7 @@ BLEND_FRAMES = 24
 #: The last frames before a renewal that show the new fill alone: a deinterlacer looks as far beyond a piece.
 SETTLED_FRAMES = 1
 #: Without an overlay on screen a renewal costs nothing: often enough that pieces come out at about their target.
-_OFTEN_SECONDS = 15.0
+_OFTEN_SECONDS = 2.0
 #: After so long an overlay is not waited for any more.
 _LATEST_SECONDS = 60.0
 #: But this share longer, if it goes by itself then.

@@ -6,7 +6,7 @@ import ctypes
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -19,7 +19,7 @@ from gpu_worker.fill.learned import LearnedFill
 from gpu_worker.fill.overlays import Overlay, Subject, SubjectKind
 from gpu_worker.fill.second_look import OverlayFill, SecondLook
 from gpu_worker.fill.windows import plan_windows
-from gpu_worker.inference.session import core_count
+from gpu_worker.inference.machine import core_count
 from gpu_worker.video.frame import Frame, Patch
 from gpu_worker.video.masks import Mask
 
@@ -68,7 +68,23 @@ class EraseReport:
     def add(self, crew: Crew) -> None:
         """Take in what became of the overlays of one crew, if its frames were of this piece at all."""
         self.review_seconds += crew.review_seconds
-        for subject, fill in crew.fills.items():
+        self._add_fills(crew.fills)
+
+    def add_part(self, part: EraseReport) -> None:
+        """Take in what was done in a part of the piece."""
+        self.frames += part.frames
+        self.frames_changed += part.frames_changed
+        self.pixels_masked += part.pixels_masked
+        self.pixels_from_frames += part.pixels_from_frames
+        self.pixels_seen_through += part.pixels_seen_through
+        self.pixels_painted += part.pixels_painted
+        self.outside_difference = max(self.outside_difference, part.outside_difference)
+        self.seconds += part.seconds
+        self.review_seconds += part.review_seconds
+        self._add_fills(part.fills)
+
+    def _add_fills(self, fills: Mapping[Subject, OverlayFill]) -> None:
+        for subject, fill in fills.items():
             if fill.frames:
                 self.fills.setdefault(subject, OverlayFill()).add(fill)
 
@@ -95,6 +111,7 @@ def erase(
     window_frames: int | None = None,
     second_look: SecondLook | None = None,
     learned: LearnedFill | None = None,
+    threads: int | None = None,
     tell_made_up: Callable[[int, Box, Mask], None] | None = None,
 ) -> Iterator[tuple[Frame, tuple[Patch, ...]]]:
     """Yield every frame with its patches, one per window that has an overlay on screen.
@@ -117,6 +134,7 @@ def erase(
         second_look: judges each overlay's result; what fails is filled again, at most twice, and the better one stays.
         learned: has its part in what is made up where no frame reveals anything; Premium has it repaint what cannot be
             held as well. Without it, that is filled from beside.
+        threads: how many share the work, by default as many as there are cores; the result is the same.
         tell_made_up: is told each frame's number and what nothing showed of a patch's box, before it is yielded.
     """
     report = report if report is not None else EraseReport()
@@ -125,7 +143,7 @@ def erase(
     if first is None:
         return
     piece = piece or Piece(range(first.index, sys.maxsize), range(first.index, sys.maxsize))
-    with ThreadPoolExecutor(core_count()) as pool:
+    with ThreadPoolExecutor(threads or core_count()) as pool:
         rules = FillRules(overlays, quality, pool, second_look, learned, window_frames)
         waiting = deque(span for span in spans_of(shots, renewals) if span.stop is None or span.stop > piece.own.start)
         crews: list[Crew] = []

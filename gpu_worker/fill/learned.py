@@ -110,22 +110,24 @@ class LearnedFill:
         }
 
 
-def open_learned_fill(name: str, device: Device = Device.CPU) -> LearnedFill:
+def open_learned_fill(name: str, device: Device = Device.CPU, threads: int | None = None) -> LearnedFill:
     """Return the filler called ``name``: one of the catalogue's, or the path of a user's own network (.onnx).
+
+    On a CPU it runs on so many ``threads``, by default on all cores.
 
     Raises:
         InvalidRequestError: when there is none of that name, or the file holds no network that fills.
         ModelError: when an installed network cannot be opened.
     """
     if name.endswith(".onnx"):
-        session = open_file(Path(name), device)
+        session = open_file(Path(name), device, threads)
         return LearnedFill(Path(name).name, _runner(session, Path(name), device), check_filler(session))
     known = learned_fill_names()
     if name not in known:
         allowed = ", ".join((*known, "a path that ends in .onnx"))
         raise InvalidRequestError(f"there is no learned fill called {name}; there are: {allowed}", allowed=allowed)
     card = find_model(name)
-    run = _runner(open_session(name, device), verified_path(name), device)
+    run = _runner(open_session(name, device, threads), verified_path(name), device)
     return LearnedFill(name, run, int(card.facts["size_multiple"]))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from domain.errors import InvalidRequestError
+from gpu_worker.inference.machine import core_count
 from gpu_worker.inference.model_store import ModelError, verified_path
 
 
@@ -159,11 +159,6 @@ def memory_error(error: Exception, shapes: Iterable[tuple[int, ...]]) -> DeviceM
     if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)):
         return DeviceMemoryError(f"the network cannot take {', '.join(map(str, shapes))} at once")
     return None
-
-
-def core_count() -> int:
-    """Return how many CPU cores this process may use, which in a container is fewer than the machine has."""
-    return len(os.sched_getaffinity(0))
 
 
 def available_devices() -> tuple[Device, ...]:

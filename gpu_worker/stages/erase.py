@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 from domain.detection import Box, Detection
-from domain.job import EraseSettings, Quality, Stage
+from domain.job import Quality, Stage
 from domain.work_order import Segment
-from gpu_worker.captions.detector import TextDetector
-from gpu_worker.captions.finder import DETECTION_MODEL
-from gpu_worker.fill.eraser import EraseReport, Piece, erase, plan_windows
-from gpu_worker.fill.learned import LearnedFill, learned_fill_of, open_learned_fill
+from gpu_worker.fill.eraser import EraseReport, plan_windows
+from gpu_worker.fill.learned import learned_fill_of
 from gpu_worker.fill.overlays import Overlay, SubjectKind, overlays_of
-from gpu_worker.fill.second_look import SecondLook
-from gpu_worker.inference.session import Device, open_session
-from gpu_worker.review.judge import Judge
-from gpu_worker.review.larger_mask import larger_mask
 from gpu_worker.stages.encoding import Picture, counted, encode_piece, picture_format
+from gpu_worker.stages.filling import FillTask, fill_segment
 from gpu_worker.stages.job import EraseRecord, PatchFile, Progress, StageJob
-from gpu_worker.stages.lookahead import run_ahead
 from gpu_worker.stages.report import fill_records
-from gpu_worker.stages.scope import kept_boxes
 from gpu_worker.video.encoders import RateTarget
 from gpu_worker.video.fields import context_frames
 from gpu_worker.video.frame import Frame, Patch
 from gpu_worker.video.halo import codec_halo
 from gpu_worker.video.patches import PatchWriter, apply_patches
-from gpu_worker.video.reader import FrameReader
 from gpu_worker.video.remux import can_pass_through
 from gpu_worker.video.source import VideoFacts, probe_video
 
-_DECODED_AHEAD = 8
 _PIECE_NAME = "erased.mp4"
 
 
@@ -57,7 +47,7 @@ def erase_segment(job: StageJob, index: int) -> None:
     if _has_nothing_to_do(job, detection, (path, facts), is_covered=is_covered):
         record = EraseRecord(stage=Stage.ERASE, segment=index, seconds=0, frames=0, outcome="nothing")
     else:
-        record = _erased(job, segment, (facts, detection, overlays), FrameReader(path, facts), progress)
+        record = _erased(job, segment, (facts, detection, overlays), path, progress)
     job.leave_record(record.model_copy(update={"seconds": progress.seconds}))
     progress.finish(total)
 
@@ -66,29 +56,26 @@ def _erased(
     job: StageJob,
     segment: Segment,
     source: tuple[VideoFacts, Detection, tuple[Overlay, ...]],
-    reader: FrameReader,
+    path: Path,
     progress: Progress,
 ) -> EraseRecord:
     assert job.order.erase is not None
     facts, detection, overlays = source
+    task = FillTask(
+        path=path,
+        facts=facts,
+        settings=job.order.erase,
+        device=job.device,
+        fill_model=_fill_model(job),
+        detection=detection,
+        overlays=overlays,
+        segment=segment,
+        shown=_shown(job, segment, facts),
+    )
     report = EraseReport()
-    learned = _open_learned_fill(job)
-    second_look = open_second_look(job.order.erase, facts, job.device)
-    # The fill itself knows how far it must look beyond the piece.
-    with closing(run_ahead(reader.segment(segment, segment.lead_frames, sys.maxsize), _DECODED_AHEAD)) as frames:
-        changed = erase(
-            frames,
-            overlays,
-            detection.shots,
-            Quality(job.order.erase.quality),
-            renewals=detection.renewals,
-            piece=Piece(range(segment.start_frame, segment.end_frame), _shown(job, segment, facts)),
-            report=report,
-            second_look=second_look,
-            learned=learned,
-        )
+    with closing(fill_segment(task, report)) as changed:
         if job.order.upscale is not None:
-            boxes = plan_windows(overlays, facts.width, facts.height, second_look.growth)
+            boxes = plan_windows(overlays, facts.width, facts.height, codec_halo(min(facts.width, facts.height)))
             record = _write_patches(job, segment, changed, (facts, boxes), progress)
         else:
             record = _write_piece(job, segment, changed, (facts, detection), progress)
@@ -100,7 +87,7 @@ def _erased(
             "pixels_seen_through": report.pixels_seen_through,
             "pixels_painted": report.pixels_painted,
             "outside_difference": report.outside_difference,
-            "fill_model": None if learned is None else learned.name,
+            "fill_model": Path(task.fill_model).name or None,
             "captions": fill_records(report, SubjectKind.CAPTION),
             "icons": fill_records(report, SubjectKind.ICON),
         }
@@ -125,34 +112,12 @@ def _shown(job: StageJob, segment: Segment, facts: VideoFacts) -> range:
     return range(segment.start_frame - before, segment.end_frame + behind)
 
 
-def _open_learned_fill(job: StageJob) -> LearnedFill | None:
-    """Return the network of the job's quality; a user's own one is for Premium alone."""
+def _fill_model(job: StageJob) -> str:
+    """Return the network of the job's quality, empty without one; a user's own one is for Premium alone."""
     assert job.order.erase is not None
     quality = Quality(job.order.erase.quality)
     own = job.fill_model if quality is Quality.PREMIUM else ""
-    name = own or learned_fill_of(quality)
-    return open_learned_fill(name, job.device) if name else None
-
-
-def open_second_look(settings: EraseSettings, facts: VideoFacts, device: Device) -> SecondLook:
-    """Return how results are looked at again: captions with their finder's detector, and never over a kept pixel.
-
-    The detector is opened for the first caption; a ``ModelError`` may come of it.
-    """
-    growth = codec_halo(min(facts.width, facts.height))
-    wanted = {SubjectKind.CAPTION: settings.captions, SubjectKind.ICON: settings.icons}
-    # What is not to be touched at some moment of the video is not grown into at any.
-    kept = tuple(box for asked in wanted.values() if asked is not None for box in kept_boxes(asked.keep, facts))
-
-    def enlarge(overlay: Overlay, missed: tuple[Box, ...]) -> Overlay | None:
-        asked = wanted[overlay.subject.kind]
-        # Whoever erases a whole region has said where it ends.
-        if asked is None or asked.erase_everything:
-            return None
-        return larger_mask(overlay, growth, (facts.width, facts.height), missed, kept)
-
-    judge = Judge(lambda: TextDetector(open_session(DETECTION_MODEL, device)), facts.rotation_degrees)
-    return SecondLook(judge.judge, enlarge, growth)
+    return own or learned_fill_of(quality) or ""
 
 
 def _has_nothing_to_do(

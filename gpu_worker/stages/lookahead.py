@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Full, Queue
 from threading import Event, Thread
@@ -30,16 +30,32 @@ def run_ahead(items: Iterable[_T], depth: int) -> Generator[_T]:
     """
     queue: Queue[_T | _End] = Queue(depth)
     unwanted = Event()
-    thread = Thread(target=_produce, args=(iter(items), queue, unwanted), daemon=True)
+    thread = Thread(target=_produce, args=(lambda: items, queue, unwanted), daemon=True)
     thread.start()
     try:
-        while not isinstance(item := queue.get(), _End):
-            yield item
-        if item.error is not None:
-            raise item.error
+        yield from _taken(queue)
     finally:
         unwanted.set()
         thread.join()
+
+
+def run_streams_abreast(streams: Sequence[Callable[[], Iterable[_T]]], count: int, depth: int) -> Generator[_T]:
+    """Yield the items of all streams, one stream after the other, while ``count`` threads make those of the next ones.
+
+    Streams are begun in order; of each, up to ``depth`` items wait to be taken. An exception of a stream is raised here
+    when its turn comes; closing this generator early ends the threads and closes the streams.
+    """
+    queues: list[Queue[_T | _End]] = [Queue(depth) for _ in streams]
+    unwanted = Event()
+    with ThreadPoolExecutor(count) as pool:
+        try:
+            for stream, queue in zip(streams, queues, strict=True):
+                pool.submit(_produce, stream, queue, unwanted)
+            for queue in queues:
+                yield from _taken(queue)
+        finally:
+            unwanted.set()
+            pool.shutdown(cancel_futures=True)
 
 
 def run_abreast(tasks: Iterable[Callable[[], _T]], count: int) -> Generator[_T]:
@@ -63,17 +79,26 @@ def run_abreast(tasks: Iterable[Callable[[], _T]], count: int) -> Generator[_T]:
                 tasks.close()
 
 
-def _produce(items: Iterator[_T], queue: Queue[_T | _End], unwanted: Event) -> None:
+def _taken(queue: Queue[_T | _End]) -> Generator[_T]:
+    while not isinstance(item := queue.get(), _End):
+        yield item
+    if item.error is not None:
+        raise item.error
+
+
+def _produce(make: Callable[[], Iterable[_T]], queue: Queue[_T | _End], unwanted: Event) -> None:
     end = _End(None)
     try:
-        for item in items:
-            if not _put(queue, item, unwanted):
-                break
+        items = make()
+        try:
+            for item in items:
+                if not _put(queue, item, unwanted):
+                    break
+        finally:
+            if isinstance(items, Generator):
+                items.close()
     except BaseException as error:  # noqa: BLE001  it is raised again where the items are used
         end = _End(error)
-    finally:
-        if isinstance(items, Generator):
-            items.close()
     _put(queue, end, unwanted)
 
 

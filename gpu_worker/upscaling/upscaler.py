@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from domain.errors import InvalidRequestError
 from gpu_worker.inference.fixed_shape import FixedShapeNetwork
+from gpu_worker.inference.machine import core_count
 from gpu_worker.inference.model_store import find_model, list_models, verified_path
-from gpu_worker.inference.session import Device, Session, core_count, open_file, open_session
+from gpu_worker.inference.session import Device, Session, open_file, open_session
 from gpu_worker.upscaling.lanczos import LanczosUpscaler
 from gpu_worker.upscaling.network import NetworkFacts, NetworkUpscaler
 from gpu_worker.upscaling.network_check import check_network

@@ -17,7 +17,7 @@ from gpu_worker.fill.overlays import overlays_of
 from gpu_worker.fill.second_look import Redone
 from gpu_worker.inference.session import Device
 from gpu_worker.review.larger_mask import larger_mask
-from gpu_worker.stages.erase import open_second_look
+from gpu_worker.stages.filling import open_second_look
 from gpu_worker.stages.job import EraseRecord
 from gpu_worker.video.patches import PatchStream, patched
 from gpu_worker.video.reader import FrameReader

@@ -15,7 +15,7 @@ from domain.job import EraseSettings, UpscaleQuality, UpscaleSettings
 from gpu_worker.fill.eraser import erase
 from gpu_worker.fill.overlays import overlays_of
 from gpu_worker.inference.session import Device
-from gpu_worker.stages.erase import open_second_look
+from gpu_worker.stages.filling import open_second_look
 from gpu_worker.stages.job import StageJob
 from gpu_worker.stages.pipeline import run_all
 from gpu_worker.stages.upscale import doubled_pictures

@@ -1,7 +1,7 @@
 import pytest
 
 from domain.detection import Detection, Renewal, Shot
-from domain.planning import plan_segments
+from domain.planning import parts_of, plan_segments
 
 
 def detection(cuts_seconds, duration_seconds, *, seekable=True, first_pts=0, rate=10):
@@ -67,3 +67,33 @@ def test_pieces_cover_the_video_without_gap_or_overlap(cuts):
     for before, after in zip(plan.segments, plan.segments[1:], strict=False):
         assert (before.end_frame, before.end_pts) == (after.start_frame, after.start_pts)
     assert [segment.index for segment in plan.segments] == list(range(len(plan.segments)))
+
+
+def test_a_piece_falls_into_parts_where_pieces_may_begin():
+    renewals = tuple(
+        Renewal(frame=frame, pts=100 * frame, lead_frames=3, lead_pts=100 * (frame - 3))
+        for frame in (150, 450, 655, 900)
+    )
+    video = detection([20], 105).model_copy(update={"renewals": renewals})
+    second = plan_segments(video, 45).segments[1]
+    assert (second.start_frame, second.end_frame) == (450, 1050)
+    parts = parts_of(second, video, 5)
+    # A cut 4.5 seconds behind the one before is too near.
+    assert [(part.start_frame, part.end_frame) for part in parts] == [(450, 655), (655, 900), (900, 1050)]
+    assert [(part.lead_pts, part.tail_frames) for part in parts] == [(44_700, 3), (65_200, 3), (89_700, 0)]
+    assert [part.end_pts for part in parts] == [65_500, 90_000, None]
+    assert [part.index for part in parts] == [0, 1, 2]
+
+
+def test_a_part_ends_as_its_piece_does():
+    renewals = (Renewal(frame=450, pts=45_000, lead_frames=3, lead_pts=44_700),)
+    video = detection([20], 90).model_copy(update={"renewals": renewals})
+    first = plan_segments(video, 45).segments[0]
+    assert (first.end_frame, first.end_pts, first.tail_frames) == (450, 45_000, 3)
+    assert parts_of(first, video, 5)[-1].model_copy(update={"start_frame": 0, "start_pts": 0, "index": 0}) == first
+
+
+def test_a_video_that_cannot_be_entered_in_the_middle_has_one_part():
+    video = detection([20, 40], 60, seekable=False)
+    (whole,) = plan_segments(video).segments
+    assert parts_of(whole, video, 5) == (whole,)

@@ -19,7 +19,9 @@ def shots_of(*seconds):
 
 
 def found(shots, lives):
-    return [(each.frame / RATE, each.lead_frames) for each in find_renewals(shots, lives, RATE)]
+    """Renewals that come every fifteen seconds, and after a minute at the latest."""
+    renewals = find_renewals(shots, lives, RATE, often_seconds=15, latest_seconds=60)
+    return [(each.frame / RATE, each.lead_frames) for each in renewals]
 
 
 def in_seconds(*lives):

@@ -15,7 +15,7 @@ from gpu_worker.inference.model_store import (
     locate,
     verified_path,
 )
-from gpu_worker.inference.session import Device, DeviceUnavailableError, available_devices, core_count, open_session
+from gpu_worker.inference.session import Device, DeviceUnavailableError, available_devices, open_session
 
 
 def catalogue_with(folder, **changes):
@@ -78,7 +78,3 @@ def test_the_recogniser_carries_its_characters():
 def test_cuda_that_is_not_there_fails_loudly():
     with pytest.raises(DeviceUnavailableError, match="onnxruntime-gpu"):
         open_session("ppocr-v6-det-small", Device.CUDA)
-
-
-def test_there_is_a_core_to_run_on():
-    assert core_count() >= 1

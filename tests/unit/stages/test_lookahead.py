@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from gpu_worker.stages.lookahead import run_abreast, run_ahead
+from gpu_worker.stages.lookahead import run_abreast, run_ahead, run_streams_abreast
 
 
 def test_items_keep_their_order() -> None:
@@ -105,4 +105,46 @@ def test_a_failed_task_is_raised_in_its_turn_and_ends_all() -> None:
     with pytest.raises(ValueError, match="no memory"):
         list(results)
     assert closed == [True]
+    assert set(threading.enumerate()) <= before
+
+
+def test_streams_come_one_after_the_other_though_the_next_is_made_meanwhile() -> None:
+    second_is_done = threading.Event()
+
+    def first() -> Iterator[int]:
+        yield 1
+        assert second_is_done.wait(5)
+        yield 2
+
+    def second() -> Iterator[int]:
+        yield 3
+        second_is_done.set()
+
+    assert list(run_streams_abreast([first, second, lambda: iter([4, 5])], 2, 4)) == [1, 2, 3, 4, 5]
+
+
+def test_a_stream_that_waits_to_be_taken_holds_no_more_than_the_depth() -> None:
+    made = []
+
+    def later() -> Iterator[int]:
+        for number in range(100):
+            made.append(number)
+            yield number
+
+    items = run_streams_abreast([lambda: iter([1, 2]), later], 2, 3)
+    assert next(items) == 1
+    threading.Event().wait(0.1)
+    assert len(made) <= 3 + 1  # in the queue, in the hand
+    items.close()
+
+
+def test_a_stream_that_cannot_be_begun_is_raised_in_its_turn_and_ends_all() -> None:
+    def fail() -> Iterator[int]:
+        raise ValueError("no such stream")
+
+    before = set(threading.enumerate())
+    items = run_streams_abreast([lambda: iter([1]), fail, lambda: iter([3])], 2, 1)
+    assert next(items) == 1
+    with pytest.raises(ValueError, match="no such stream"):
+        next(items)
     assert set(threading.enumerate()) <= before
