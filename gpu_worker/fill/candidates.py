@@ -67,7 +67,10 @@ def agreeing(samples: list[Samples], points: Points, levels_per_step: float) -> 
 def _mean_near(values: FloatPlane, told: NDArray[np.bool_], points: Points, side: int) -> FloatPlane:
     """Return, for those luma points that are ``told``, the mean value of those that are within a square around each."""
     place = points.flat[told]
-    layers = np.zeros((*points.mask.shape, 2), np.float32)
-    layers.reshape(-1, 2)[place] = np.stack((values[told], np.ones(place.size, np.float32)), axis=-1)
-    total, count = cv2.split(cv2.blur(layers, (side, side)))
-    return np.asarray(total.reshape(-1)[place] / count.reshape(-1)[place], dtype=np.float32)
+    means = []
+    for of_points in (values[told], np.float32(1)):
+        layer = np.zeros(points.mask.shape, np.float32)
+        layer.reshape(-1)[place] = of_points
+        means.append(cv2.blur(layer, (side, side)).reshape(-1)[place])
+    total, count = means
+    return np.asarray(total / count, dtype=np.float32)

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from gpu_worker.fill.chunk import Filled, Surroundings
 from gpu_worker.fill.motion import PairMotion
-from gpu_worker.fill.spatial import normalised_blur
+from gpu_worker.fill.spatial import weighted_means
 from gpu_worker.fill.structure import Continued
 from gpu_worker.fill.windows import Occlusion
 from gpu_worker.video.frame import Plane
+from gpu_worker.video.masks import Mask
 
 #: Holes no deeper than this, in pixels, are filled from beside, each frame anew: there is nothing to hold.
 _SHALLOW = 4
@@ -37,6 +38,8 @@ _MOSTLY = 0.5
 _GIVEN_UP = 0.1
 
 FloatPlane = NDArray[np.float32]
+#: As ``Filled.needs``: of luma and of chroma.
+Needs = tuple[FloatPlane, FloatPlane]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +63,7 @@ class Inventor:
     it such frames stay as they were filled.
     """
 
-    once: Callable[[Surroundings, NDArray[np.bool_]], Continued]
+    once: Callable[[Surroundings, Mask], Continued]
     again: Callable[[Filled, Surroundings | None, PairMotion | None], Filled] | None = None
 
 
@@ -88,37 +91,37 @@ def hold_run(
     if held is not None and held.frame_index != first_index - 1:
         held = None
     for index, (result, motion) in enumerate(zip(results, motions, strict=True), first_index):
-        need = result.needs[0]
-        if not _is_deep(need):
+        needs = result.needs
+        if not _is_deep(needs[0]):
             held = None
             shown = result if inventor.again is None else inventor.again(result, previous, motion)
         elif held is None or motion is None:
-            shown, held = _begun(result, index, inventor)
+            shown, held = _begun(result, needs, index, inventor)
         else:
-            shown, held = _held_on(result, held, motion, previous, inventor)
+            shown, held = _held_on((result, needs), held, motion, previous, inventor)
         done.append(shown)
         # Whatever was made up is known now.
-        previous = replace(shown.surroundings, occlusion=Occlusion(np.zeros(need.shape, dtype=bool)))
+        previous = replace(shown.surroundings, occlusion=Occlusion(np.zeros(needs[0].shape, dtype=bool)))
     return done, held
 
 
-def _begun(result: Filled, index: int, inventor: Inventor) -> tuple[Filled, Held]:
+def _begun(result: Filled, needs: Needs, index: int, inventor: Inventor) -> tuple[Filled, Held]:
     here = result.surroundings
-    need, chroma_need = result.needs
+    need, chroma_need = needs
     made = inventor.once(here, need > 0)
-    needs = (need, chroma_need, chroma_need)
-    y, u, v = (_mixed(*parts) for parts in zip(here.planes, made.surroundings.planes, needs, strict=True))
+    of_planes = (need, chroma_need, chroma_need)
+    y, u, v = (_mixed(*parts) for parts in zip(here.planes, made.surroundings.planes, of_planes, strict=True))
     held = Held(index, (y, u, v), made.painted)
     painted = need >= _MOSTLY if made.painted else None
     return replace(result, surroundings=_with_planes(here, held.planes), painted=painted), held
 
 
 def _held_on(
-    result: Filled, held: Held, motion: PairMotion, previous: Surroundings | None, inventor: Inventor
+    filled: tuple[Filled, Needs], held: Held, motion: PairMotion, previous: Surroundings | None, inventor: Inventor
 ) -> tuple[Filled, Held]:
+    result, (need, chroma_need) = filled
     here = result.surroundings
     occlusion, scale = here.occlusion, 1 << (here.bit_depth - 8)
-    need, chroma_need = result.needs
     followed = [
         _Followed.of(plane, moved, (covered, wanted), scale)
         for plane, moved, covered, wanted in zip(
@@ -162,11 +165,11 @@ class _Followed:
     values: FloatPlane
     at_once: FloatPlane
     kept: FloatPlane
-    alike: NDArray[np.bool_]
+    alike: Mask
     known: FloatPlane
 
     @staticmethod
-    def of(plane: Plane, moved: FloatPlane, hole: tuple[NDArray[np.bool_], FloatPlane], scale: int) -> _Followed:
+    def of(plane: Plane, moved: FloatPlane, hole: tuple[Mask, FloatPlane], scale: int) -> _Followed:
         """Follow one plane.
 
         Args:
@@ -177,15 +180,17 @@ class _Followed:
         """
         covered, need = hole
         change = plane.astype(np.float32) - moved
-        everywhere = float(np.median(change[~covered])) if not covered.all() else 0.0
-        beyond = change - np.float32(everywhere)
-        alike = ~covered & (np.abs(beyond) < _SAME_THING * scale)
-        near, _ = normalised_blur(beyond, alike.astype(np.float32), _LIGHT_SIDE)
-        light = near + np.float32(everywhere)
+        seen = ~covered
+        # Of so many pixels, every sixteenth tells as much.
+        some = change[::4, ::4][seen[::4, ::4]]
+        everywhere = np.float32(np.median(some)) if some.size else np.float32(0)
+        beyond = change - everywhere
+        alike = seen & (np.abs(beyond) < _SAME_THING * scale)
+        near, steady = _near(beyond, alike, seen)
+        light = near + everywhere
         # What has gone beside the mask may have gone under it: there, what was held gives way to what is beside now.
-        steady, _ = normalised_blur(alike.astype(np.float32), (~covered).astype(np.float32), _LIGHT_SIDE)
         kept = need * np.clip((steady - _LEAST_STEADY) / (1 - _LEAST_STEADY), 0, 1)
-        if alike.sum() < _LEAST_STEADY_OF_ALL * (~covered).sum():
+        if np.count_nonzero(alike) < _LEAST_STEADY_OF_ALL * np.count_nonzero(seen):
             kept = np.zeros_like(need)
         # A change that nobody sees is followed slowly, or noise beside the mask would set all of it trembling.
         at_once = (1 - _PACE) * np.sign(light) * np.maximum(np.abs(light) - _UNSEEN * scale, 0)
@@ -198,6 +203,25 @@ class _Followed:
     def remembered(self, base: Plane) -> FloatPlane:
         """Return what is remembered of the plane for the next frame."""
         return _mixed(np.where(self.alike, self.known, base).astype(np.float32), self.values, self.kept)
+
+
+def _near(beyond: FloatPlane, alike: Mask, seen: Mask) -> tuple[FloatPlane, FloatPlane]:
+    """Return the mean of ``beyond`` where it is ``alike`` near each pixel, and the share of those in what is ``seen``.
+
+    Both change so slowly that half the side shows them.
+    """
+    height, width = beyond.shape
+    alike_layer = alike.astype(np.float32)
+    total, count, all_seen = (
+        cv2.resize(layer, ((width + 1) // 2, (height + 1) // 2), interpolation=cv2.INTER_AREA)
+        for layer in (beyond * alike_layer, alike_layer, seen.astype(np.float32))
+    )
+    means = [
+        weighted_means(np.asarray(cv2.merge(layers), dtype=np.float32), _LIGHT_SIDE // 2)[0][..., 0]
+        for layers in ((total, count), (count, all_seen))
+    ]
+    near, steady = (cv2.resize(mean, (width, height), interpolation=cv2.INTER_LINEAR) for mean in means)
+    return np.asarray(near, dtype=np.float32), np.asarray(steady, dtype=np.float32)
 
 
 def _moved(planes: tuple[FloatPlane, FloatPlane, FloatPlane], motion: PairMotion) -> tuple[FloatPlane, ...]:

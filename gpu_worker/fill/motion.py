@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -82,11 +83,12 @@ class Affine:
         rows = np.array((0, 0, height - 1, height - 1), np.float32)
         return float(np.abs(self.at(columns, rows)).max())
 
-    def over(self, height: int, width: int) -> Flow:
-        """Return the displacement (height, width, 2) of every pixel."""
+    def over(self, height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the displacement of every pixel: to the right and down, (height, width) each."""
         across = self.terms[0] + np.arange(width, dtype=np.float32)[:, None] * self.terms[1]
         down = np.arange(height, dtype=np.float32)[:, None] * self.terms[2]
-        return np.asarray(across[None] + down[:, None], dtype=np.float32)
+        right, below = (across[:, axis] + down[:, axis, None] for axis in (0, 1))
+        return right, below
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,11 +144,13 @@ class MotionEstimator:
         if affine.largest(*start.luma.shape) * self.step < _STILL_PIXELS:
             affine = Affine(np.zeros((3, 2), np.float32))
         dominant = affine.over(*start.luma.shape)
-        free_error = self._mismatch(start.luma, end.luma, flow)
+        # Plane by plane: numbers that lie side by side are handled several times as fast.
+        free = [np.ascontiguousarray(flow[..., axis]) for axis in (0, 1)]
+        free_error = self._mismatch(start.luma, end.luma, free)
         dominant_error = self._mismatch(start.luma, end.luma, dominant)
         better = dominant_error <= free_error * _DOMINANT_FACTOR + _DOMINANT_OFFSET
-        np.copyto(flow, dominant, where=better[..., None])
-        return (flow * self.step).astype(np.float16), affine.enlarged(self.step)
+        planes = [np.where(better, one, other) for one, other in zip(dominant, free, strict=True)]
+        return (cv2.merge(planes) * np.float32(self.step)).astype(np.float16), affine.enlarged(self.step)
 
     def _dis(self) -> cv2.DISOpticalFlow:
         """Return a new flow: one holds buffers of the pair it works on, and costs next to nothing to make."""
@@ -157,10 +161,12 @@ class MotionEstimator:
             dis.setVariationalRefinementIterations(_REFINEMENTS)
         return dis
 
-    def _mismatch(self, start: NDArray[np.uint8], end: NDArray[np.uint8], flow: Flow) -> NDArray[np.float32]:
+    def _mismatch(
+        self, start: NDArray[np.uint8], end: NDArray[np.uint8], flow: Sequence[NDArray[np.float32]]
+    ) -> NDArray[np.float32]:
         height, width = start.shape
-        x = flow[..., 0] + np.arange(width, dtype=np.float32)
-        y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
+        x = flow[0] + np.arange(width, dtype=np.float32)
+        y = flow[1] + np.arange(height, dtype=np.float32)[:, None]
         moved = cv2.remap(end, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         side = self._side(_MISMATCH_SIDE)
         return np.asarray(cv2.blur(cv2.absdiff(moved, start).astype(np.float32), (side, side)), dtype=np.float32)
@@ -204,8 +210,8 @@ class MotionEstimator:
         lonely = hole & (near_weight < _MIN_NEAR_WEIGHT)
         if lonely.any():
             wide, _ = normalised_blur(inside, known, far)
-            near[lonely] = wide[lonely]
-        inside[hole] = near[hole]
+            np.copyto(near, wide, where=lonely[..., None])
+        np.copyto(inside, near, where=hole[..., None])
 
     def _side(self, pixels: int) -> int:
         """Return an odd side of a box filter that is ``pixels`` of the surroundings wide."""

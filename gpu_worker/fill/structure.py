@@ -72,7 +72,7 @@ def continued(here: Surroundings, hole: Mask, paint: Callable[[Filled], Filled] 
     mixed = [(1 - sum(shares)) * plane for plane in _smooth(here, holes)]
     for way, share in zip(ways, shares, strict=True):
         if share:
-            mixed = [total + share * plane for total, plane in zip(mixed, way(here, holes), strict=True)]
+            mixed = [total + share * plane for total, plane in zip(mixed, way(here, holes, hole), strict=True)]
     planes = _in_levels(
         here, [np.where(hole, new, old) for new, old, hole in zip(mixed, here.planes, holes, strict=True)]
     )
@@ -87,24 +87,28 @@ def _in_levels(here: Surroundings, planes: Sequence[FloatPlane]) -> Surroundings
 
 
 _Holes = tuple[Mask, Mask, Mask]
-_Way = Callable[[Surroundings, _Holes], list[FloatPlane]]
+#: Takes a frame, its holes, and those luma pixels (h, w) that are asked for: others may be left as they are.
+_Way = Callable[[Surroundings, _Holes, Mask], list[FloatPlane]]
 
 
 def _smooth(here: Surroundings, holes: _Holes) -> list[FloatPlane]:
     return [fill_smoothly(plane.astype(np.float32), hole) for plane, hole in zip(here.planes, holes, strict=True)]
 
 
-def _extrapolate(here: Surroundings, holes: _Holes) -> list[FloatPlane]:
+def _extrapolate(here: Surroundings, holes: _Holes, asked: Mask) -> list[FloatPlane]:
+    of_planes = (asked, holes[1], holes[2])
     return [
-        _extrapolated(plane.astype(np.float32), hole) if hole.any() and not hole.all() else plane.astype(np.float32)
-        for plane, hole in zip(here.planes, holes, strict=True)
+        _extrapolated(plane.astype(np.float32), hole, asked)
+        if hole.any() and not hole.all()
+        else plane.astype(np.float32)
+        for plane, hole, asked in zip(here.planes, holes, of_planes, strict=True)
     ]
 
 
 def _with(paint: Callable[[Filled], Filled]) -> _Way:
     """Return the way of a network: it is given the hole filled smoothly, and told that nothing is known of it."""
 
-    def way(here: Surroundings, holes: _Holes) -> list[FloatPlane]:
+    def way(here: Surroundings, holes: _Holes, _asked: Mask) -> list[FloatPlane]:
         occlusion = Occlusion(holes[0])
         unknown = np.zeros(occlusion.indices.size, np.float32)
         smooth = replace(_in_levels(here, _smooth(here, holes)), occlusion=occlusion, shine=None)
@@ -117,7 +121,7 @@ def _with(paint: Callable[[Filled], Filled]) -> _Way:
 def _at_half_the_side(way: _Way) -> _Way:
     """Return a way that sees a smaller picture: there, the middle of a large hole is near its rim."""
 
-    def coarsely(here: Surroundings, holes: _Holes) -> list[FloatPlane]:
+    def coarsely(here: Surroundings, holes: _Holes, _asked: Mask) -> list[FloatPlane]:
         smooth = _smooth(here, holes)
         height, width = (side // 4 * 2 for side in here.y.shape)
         sizes = ((width, height), (width // 2, height // 2), (width // 2, height // 2))
@@ -129,7 +133,7 @@ def _at_half_the_side(way: _Way) -> _Way:
             cv2.resize(hole.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
             for hole, size in zip(holes, sizes, strict=True)
         )
-        painted = way(_in_levels(replace(here, occlusion=Occlusion(y)), small), (y, u, v))
+        painted = way(_in_levels(replace(here, occlusion=Occlusion(y)), small), (y, u, v), y)
         # What is sharp around the hole stays: only what was changed in it is made larger again.
         return [
             plane + np.asarray(cv2.resize(new - old, plane.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
@@ -150,7 +154,7 @@ def _shares(here: Surroundings, hole: Mask, ways: Sequence[_Way]) -> tuple[float
     # Of chroma nothing is asked here: its holes are left empty, which costs nothing.
     holes = (wider, np.zeros_like(here.occlusion.chroma_mask), np.zeros_like(here.occlusion.chroma_mask))
     smooth = _smooth(here, holes)[0][rim]
-    steps = np.stack([way(here, holes)[0][rim] - smooth for way in ways]).astype(np.float64)
+    steps = np.stack([way(here, holes, rim)[0][rim] - smooth for way in ways]).astype(np.float64)
     energies, gains = steps @ steps.T, steps @ (here.y[rim] - smooth)
     # The best mix is looked for among all in steps of a fiftieth: they are few, and no share may be negative.
     mixes = [mix for mix in product(range(_MIX_STEPS + 1), repeat=len(ways)) if sum(mix) <= _MIX_STEPS]
@@ -167,11 +171,12 @@ class _Canvas:
     weight: FloatPlane
 
 
-def _extrapolated(plane: FloatPlane, hole: Mask) -> FloatPlane:
+def _extrapolated(plane: FloatPlane, hole: Mask, asked: Mask) -> FloatPlane:
     """Fill a hole by frequency selective extrapolation (Seiler and Kaup, IEEE Signal Processing Letters, 2010).
 
     Each block's neighbourhood is explained by few waves, the strongest first, fitted to what is known of it; they go on
-    where nothing is known. Blocks at the rim come first, and lend to those further in.
+    where nothing is known. Blocks at the rim come first, and lend to those further in; what lies further in than all
+    that is ``asked`` for is left as it is.
     """
     height, width = plane.shape
     below, right = -height % _BLOCK, -width % _BLOCK
@@ -179,11 +184,13 @@ def _extrapolated(plane: FloatPlane, hole: Mask) -> FloatPlane:
     known = np.pad((~hole).astype(np.float32), margins)
     canvas = _Canvas(np.pad(plane, margins, mode="edge"), known)
     rows, columns = (height + below) // _BLOCK, (width + right) // _BLOCK
-    blocks = np.pad(hole, ((0, below), (0, right))).reshape(rows, _BLOCK, columns, _BLOCK)
-    grid = np.asarray(blocks.any(axis=(1, 3)), dtype=bool)
+    grid, of_interest = (
+        np.asarray(np.pad(mask, ((0, below), (0, right))).reshape(rows, _BLOCK, columns, _BLOCK).any(axis=(1, 3)))
+        for mask in (hole, hole & asked)
+    )
     # Beyond the picture nothing is known: a block at its edge is no nearer to anything for it.
     depth = cv2.distanceTransform(grid.astype(np.uint8), cv2.DIST_C, 3).round()
-    for layer in range(1, int(depth[grid].max()) + 1):
+    for layer in range(1, int(depth[of_interest].max(initial=0)) + 1):
         _fill_blocks(canvas, np.argwhere(grid & (depth == layer)))
     return np.where(hole, canvas.values[_REACH : _REACH + height, _REACH : _REACH + width], plane)
 
