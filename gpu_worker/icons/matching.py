@@ -105,15 +105,16 @@ def best_match(
         heights: of the mark, in pixels of the picture.
     """
     best: Match | None = None
+    seen = [(window, directions[window.slices], _squares(directions[window.slices])) for window in windows]
     for height in heights:
         width = width_at(entry, height)
         if min(height, width) < _MIN_PIXELS:
             continue
         mark = drawn_directions(entry, width, height)
-        for window in windows:
+        for window, inside, squares in seen:
             if window.width < mark.shape[1] or window.height < mark.shape[0]:
                 continue
-            likeness = _likeness_map(directions[window.slices], mark)
+            likeness = _likeness_map(inside, squares, mark)
             _, value, _, (x, y) = cv2.minMaxLoc(likeness)
             if best is None or value > best.likeness:
                 left, top = window.x0 + x + _PADDING, window.y0 + y + _PADDING
@@ -121,12 +122,17 @@ def best_match(
     return best
 
 
-def _likeness_map(directions: Directions, mark: Directions) -> NDArray[np.float32]:
+def _squares(directions: Directions) -> NDArray[np.float32]:
+    """Return the squared lengths (h, w) of directions: how much of an edge is there."""
+    return np.asarray(np.einsum("hwc,hwc->hw", directions, directions), dtype=np.float32)
+
+
+def _likeness_map(directions: Directions, squares: NDArray[np.float32], mark: Directions) -> NDArray[np.float32]:
     """Return how like a mark every place is (h, w), 0-1, by the pixels of the mark's edges: others may be anything."""
     common = cv2.matchTemplate(directions, mark, cv2.TM_CCORR)
-    edges = np.einsum("hwc,hwc->hw", mark, mark)
+    edges = _squares(mark)
     support = (edges >= _EDGE).astype(np.float32)
-    there = cv2.matchTemplate(np.einsum("hwc,hwc->hw", directions, directions), support, cv2.TM_CCORR)
+    there = cv2.matchTemplate(squares, support, cv2.TM_CCORR)
     # Where there is nothing, likeness is none either.
     there = np.maximum(there, _EMPTY * float(support.sum()))
     return np.asarray(common / np.sqrt(there * max(1e-6, float(edges.sum()))), dtype=np.float32)
