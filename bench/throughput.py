@@ -5,7 +5,7 @@
 Without a clip, one is made at 720p and one at 1080p that has captions on screen half the time, and is erased; with
 ``--icons``, two are made at 720p that have a station's logo in a corner all the time, opaque and translucent, while the
 picture behind it moves, cuts and stands still. A given one is looped to each asked length, erased and enlarged. All
-goes through ``python -m gpu_worker`` as a child process, whose peak resident memory is taken from the kernel.
+goes through ``python -m gpu_worker`` as a child process; peak memory is its own and that of all that it starts.
 """
 
 from __future__ import annotations

@@ -77,3 +77,9 @@ def test_the_memory_of_a_child_is_its_own() -> None:
     for at in range(0, len(large), 4096):
         large[at] = 1
     assert _peak_megabytes("-S", "-c", "pass") < 100
+
+
+def test_the_memory_of_several_processes_is_added_up() -> None:
+    hold = "held = b'x' * 100_000_000; import time; time.sleep(0.7)"
+    start = f"import subprocess, sys; two = [subprocess.Popen([sys.executable, '-S', '-c', {hold!r}]) for _ in 'ab']"
+    assert 200 < _peak_megabytes("-S", "-c", f"{start}; [each.wait() for each in two]") < 300
