@@ -48,6 +48,11 @@ def plan_windows(overlays: Iterable[Overlay], width: int, height: int, growth: i
     return tuple(sorted(boxes, key=lambda box: (box.y0, box.x0)))
 
 
+def context_pixels(width: int, height: int) -> int:
+    """Return how many pixels around a window are looked at in a frame of this size."""
+    return max(_MIN_CONTEXT, round(_CONTEXT_SHARE * min(width, height))) // 2 * 2
+
+
 def _even(box: Box, width: int, height: int, growth: int) -> Box:
     bleed = 2 * CHROMA_BLEED + growth
     return Box(
@@ -246,7 +251,7 @@ class Window:
 
     def __init__(self, box: Box, overlays: tuple[Overlay, ...], width: int, height: int) -> None:
         self.box = box
-        margin = max(_MIN_CONTEXT, round(_CONTEXT_SHARE * min(width, height))) // 2 * 2
+        margin = context_pixels(width, height)
         self.surroundings = Box(
             x0=max(0, box.x0 - margin),
             y0=max(0, box.y0 - margin),

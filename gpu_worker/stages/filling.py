@@ -32,13 +32,14 @@ from gpu_worker.fill.eraser import EraseReport, Piece, erase, plan_windows
 from gpu_worker.fill.learned import LearnedFill, open_learned_fill
 from gpu_worker.fill.overlays import Overlay, SubjectKind
 from gpu_worker.fill.second_look import SecondLook
+from gpu_worker.fill.windows import CHROMA_BLEED, context_pixels
 from gpu_worker.inference.machine import core_count, free_memory
 from gpu_worker.inference.session import Device, open_session
 from gpu_worker.review.judge import Judge
 from gpu_worker.review.larger_mask import larger_mask
 from gpu_worker.stages.lookahead import run_ahead, run_streams_abreast
 from gpu_worker.stages.scope import kept_boxes
-from gpu_worker.video.frame import Frame, Patch
+from gpu_worker.video.frame import Frame, Patch, with_rows_alone
 from gpu_worker.video.halo import codec_halo
 from gpu_worker.video.reader import FrameReader
 from gpu_worker.video.source import VideoFacts
@@ -195,17 +196,20 @@ class _Filler:
     def __init__(self, task: FillTask, threads: int) -> None:
         self._task = task
         self._threads = threads
+        self._rows = _rows_looked_at(task)
         self._learned = _open_learned_fill(task, threads)
         self._second_look = open_second_look(task.settings, task.facts, task.device, threads)
 
-    def filled(self, part: Segment, report: EraseReport) -> Generator[tuple[Frame, tuple[Patch, ...]]]:
-        """Yield the shown frames of a part with their patches."""
+    def filled(
+        self, part: Segment, report: EraseReport, rows: Sequence[range] = ()
+    ) -> Generator[tuple[Frame, tuple[Patch, ...]]]:
+        """Yield the shown frames of a part with their patches; with ``rows``, nothing but these of each frame."""
         task = self._task
         reader = FrameReader(task.path, task.facts)
         # The fill itself knows how far it must look beyond the part.
         with closing(run_ahead(reader.segment(part, part.lead_frames, sys.maxsize), _DECODED_AHEAD)) as frames:
             yield from erase(
-                frames,
+                (with_rows_alone(frame, rows) for frame in frames) if rows else frames,
                 task.overlays,
                 task.detection.shots,
                 Quality(task.settings.quality),
@@ -219,12 +223,30 @@ class _Filler:
 
     def fill(self, part: Segment, report: EraseReport) -> Iterator[Patched]:
         """Yield the patches of each covered frame of a part."""
-        with closing(self.filled(part, report)) as filled:
+        with closing(self.filled(part, report, self._rows)) as filled:
             for frame, patches in filled:
                 if self._task.is_covered(frame.index):
                     yield frame.index, patches
         # Frames are counted where all of them pass.
         report.frames = 0
+
+
+def _rows_looked_at(task: FillTask) -> tuple[range, ...]:
+    """Return the rows of a frame that the fill and the second look may look at, in order and apart."""
+    width, height = task.facts.width, task.facts.height
+    growth = codec_halo(min(width, height)) + 2 * CHROMA_BLEED
+    spans = []
+    for overlay in task.overlays:
+        # The judge looks less than a line's height around what it judges.
+        reach = growth + max(context_pixels(width, height), min(overlay.box.width, overlay.box.height))
+        spans.append((max(0, overlay.box.y0 - reach) // 2 * 2, min(height, overlay.box.y1 + reach)))
+    rows: list[range] = []
+    for start, stop in sorted(set(spans)):
+        if rows and start <= rows[-1].stop:
+            rows[-1] = range(rows[-1].start, max(rows[-1].stop, stop))
+        else:
+            rows.append(range(start, stop))
+    return tuple(rows)
 
 
 def _open_learned_fill(task: FillTask, threads: int) -> LearnedFill | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import mmap
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,3 +67,19 @@ class Frame:
         if self.bit_depth == 8:
             return self.y  # type: ignore[return-value]
         return (self.y >> (self.bit_depth - 8)).astype(np.uint8)
+
+
+def with_rows_alone(frame: Frame, rows: Iterable[range]) -> Frame:
+    """Return a frame of the same size that has only some rows of luma, and those of chroma with them.
+
+    The others are black and take no memory: pages that nobody wrote to are none.
+    """
+    spans = [(slice(each.start, each.stop), slice(each.start // 2, (each.stop + 1) // 2)) for each in rows]
+    planes = []
+    for number, plane in enumerate((frame.y, frame.u, frame.v)):
+        alone = np.frombuffer(mmap.mmap(-1, plane.nbytes), plane.dtype).reshape(plane.shape)
+        for span in spans:
+            alone[span[min(number, 1)]] = plane[span[min(number, 1)]]
+        planes.append(cast("Plane", alone))
+    y, u, v = planes
+    return replace(frame, y=y, u=u, v=v)

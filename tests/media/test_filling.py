@@ -27,7 +27,8 @@ from gpu_worker.video.source import probe_video
 
 #: Two pictures a second: a part is as long as six.
 SLOW = (45_000,)
-BOX = Box(x0=16, y0=32, x1=80, y1=56)
+#: In a picture of which most is not looked at.
+BOX = Box(x0=16, y0=200, x1=80, y1=224)
 #: With gaps in which the fill forgets, one of them on screen over a cut.
 CAPTIONS = tuple(caption(index, *life, BOX) for index, life in enumerate(((1, 5), (14, 19), (36, 44), (60, 70))))
 FRAMES = 80
@@ -35,7 +36,9 @@ FRAMES = 80
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory) -> Path:
-    return render(tmp_path_factory.mktemp("source"), Source(frames=FRAMES, shots=(40,), steps=SLOW))
+    return render(
+        tmp_path_factory.mktemp("source"), Source(frames=FRAMES, shots=(40,), steps=SLOW, width=96, height=256)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +86,20 @@ def test_several_processes_fill_as_one_does(quality, path, detection) -> None:
         each.seconds = each.review_seconds = 0
     assert joined == report
     assert report.frames == FRAMES
+
+
+def test_only_rows_near_what_is_filled_are_looked_at(path, detection) -> None:
+    above = overlays_of((caption(9, 0, 4, Box(x0=0, y0=150, x1=40, y1=170)),))
+    at_top = overlays_of((caption(9, 0, 4, Box(x0=0, y0=4, x1=40, y1=24)),))
+    task = task_of(path, detection)
+    (rows,) = filling._rows_looked_at(task)
+    assert 150 < rows.start <= 200 - 24
+    assert 224 + 24 <= rows.stop <= 256
+    assert filling._rows_looked_at(replace(task, overlays=task.overlays + above))[0].start < rows.start
+    assert [span.start for span in filling._rows_looked_at(replace(task, overlays=task.overlays + at_top))] == [
+        0,
+        rows.start,
+    ]
 
 
 def test_neighbours_of_a_segment_are_shown_and_not_counted(path, detection) -> None:
