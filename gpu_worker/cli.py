@@ -60,6 +60,7 @@ EXIT_CRASH = 1
 EXIT_BAD_INPUT = 2
 _TERMINATED = 128 + signal.SIGTERM
 _INTERRUPTED = 128 + signal.SIGINT
+_KILLED = 128 + signal.SIGKILL
 
 _S3_URI = re.compile(r"s3://(?P<bucket>[^/]+)/jobs/(?P<job_id>[^/]+)/work_order\.json")
 _ICON_MEDIA_TYPES = {".png": IconMediaType.PNG, ".svg": IconMediaType.SVG}
@@ -76,9 +77,13 @@ def main(arguments: Sequence[str]) -> int:
     except SmartEraseError as error:
         print(f"error: {error.message}", file=sys.stderr)
         return EXIT_BAD_INPUT
-    except (ModelError, ChildProcessError) as error:
+    except ModelError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_CRASH
+    except ChildProcessError as error:
+        # Whatever ended a process of this one was meant for it.
+        print(f"error: {error}", file=sys.stderr)
+        return _KILLED
     except KeyboardInterrupt:
         return _INTERRUPTED
 

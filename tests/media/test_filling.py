@@ -16,6 +16,7 @@ from domain.detection import Box, Detection
 from domain.errors import InvalidRequestError, UnreadableVideoError
 from domain.job import EraseSettings, Quality, Stage
 from domain.work_order import Segment
+from gpu_worker.cli import main
 from gpu_worker.fill.eraser import EraseReport
 from gpu_worker.fill.learned import learned_fill_of
 from gpu_worker.fill.overlays import overlays_of
@@ -148,6 +149,17 @@ def test_a_process_that_is_ended_is_an_error_in_one_sentence(path, detection) ->
     with pytest.raises(ChildProcessError, match="ended with -9: was there too little memory"):
         list(frames)
     assert not multiprocessing.active_children()
+
+
+def test_a_worker_of_which_a_process_was_killed_ends_as_if_it_was_killed(path, tmp_path, monkeypatch, capsys) -> None:
+    def killed(*_: object) -> None:
+        raise ChildProcessError("a process that fills ended with -9")
+
+    monkeypatch.setattr("gpu_worker.stages.erase.fill_segment", killed)
+    everything = ("--everything", "--region", "0.2,0.7,0.6,0.2")
+    assert main(["erase", str(path), str(tmp_path / "out.mp4"), *everything]) == 137
+    assert capsys.readouterr().err.endswith("error: a process that fills ended with -9\n")
+    assert not (tmp_path / "out.mp4").exists()
 
 
 def test_who_stops_early_leaves_no_process(path, detection) -> None:
