@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gpu_worker.fill.chunk import Filled, Surroundings
 from gpu_worker.fill.motion import PairMotion
-from gpu_worker.fill.spatial import weighted_means
+from gpu_worker.fill.spatial import fill_smoothly, weighted_means
 from gpu_worker.fill.structure import Continued
 from gpu_worker.fill.windows import Occlusion
 from gpu_worker.video.frame import Plane
@@ -30,8 +30,11 @@ _SAME_THING = 8.0
 _LEAST_STEADY = 0.5
 #: Where less than this share of everything beside the mask is, nothing at all is held.
 _LEAST_STEADY_OF_ALL = 0.75
-#: Light is compared over so many pixels.
+#: How much of the scene is as it was is looked at over so many pixels; at the rim, its light is the mean of so many,
+#: where at least this share of them is as it was.
 _LIGHT_SIDE = 31
+_RIM_SIDE = 11
+_LEAST_ALIKE = 0.1
 #: What has at least this share in a pixel counts as where it is from.
 _MOSTLY = 0.5
 #: Where at least this share of what was made up cannot be held, it is made up anew, if there is a way.
@@ -206,9 +209,10 @@ class _Followed:
 
 
 def _near(beyond: FloatPlane, alike: Mask, seen: Mask) -> tuple[FloatPlane, FloatPlane]:
-    """Return the mean of ``beyond`` where it is ``alike`` near each pixel, and the share of those in what is ``seen``.
+    """Return ``beyond`` where it is ``alike``, gone on smoothly from there, and the share of those in what is ``seen``.
 
-    Both change so slowly that half the side shows them.
+    Gone on from the very rim, what is held ends where the picture begins, and no edge shows. Both change so slowly that
+    half the side shows them.
     """
     height, width = beyond.shape
     alike_layer = alike.astype(np.float32)
@@ -216,12 +220,14 @@ def _near(beyond: FloatPlane, alike: Mask, seen: Mask) -> tuple[FloatPlane, Floa
         cv2.resize(layer, ((width + 1) // 2, (height + 1) // 2), interpolation=cv2.INTER_AREA)
         for layer in (beyond * alike_layer, alike_layer, seen.astype(np.float32))
     )
-    means = [
-        weighted_means(np.asarray(cv2.merge(layers), dtype=np.float32), _LIGHT_SIDE // 2)[0][..., 0]
-        for layers in ((total, count), (count, all_seen))
-    ]
-    near, steady = (cv2.resize(mean, (width, height), interpolation=cv2.INTER_LINEAR) for mean in means)
-    return np.asarray(near, dtype=np.float32), np.asarray(steady, dtype=np.float32)
+    side = (_RIM_SIDE // 2, _RIM_SIDE // 2)
+    total_near, count_near = cv2.blur(total, side), cv2.blur(count, side)
+    means = np.asarray(total_near / np.maximum(count_near, _LEAST_ALIKE), dtype=np.float32)
+    light = fill_smoothly(means, count_near < _LEAST_ALIKE)
+    layers = np.asarray(cv2.merge((count, all_seen)), dtype=np.float32)
+    steady = weighted_means(layers, _LIGHT_SIDE // 2)[0][..., 0]
+    near, share = (cv2.resize(half, (width, height), interpolation=cv2.INTER_LINEAR) for half in (light, steady))
+    return np.asarray(near, dtype=np.float32), np.asarray(share, dtype=np.float32)
 
 
 def _moved(planes: tuple[FloatPlane, FloatPlane, FloatPlane], motion: PairMotion) -> tuple[FloatPlane, ...]:
