@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +36,8 @@ _OFF_PIXELS = 6
 class Recognition:
     """Compares a video with the library now and then: in the first seconds, and whenever twice as much has passed.
 
+    That is done in a thread of its own, while further samples come.
+
     Args:
         size: height and width of the samples.
         entries: of the library.
@@ -48,7 +52,8 @@ class Recognition:
         self._samples = 0
         self._segments = 0
         self._due = 1
-        self._found: list[Candidate] = []
+        self._aside = ThreadPoolExecutor(1)
+        self._looks: list[Future[list[Candidate]]] = []
 
     def add(self, gradients: Gradients) -> None:
         """Take the next sample."""
@@ -63,18 +68,24 @@ class Recognition:
         """End the video, and return the marks of the library that were seen, with their names."""
         if self._samples and not self._segments:
             self._end_segment()
-        return self._found
+        found: list[Candidate] = []
+        with self._aside:
+            for new in chain.from_iterable(look.result() for look in self._looks):
+                if not any(new.entry is old.entry for old in found):
+                    found.append(new)
+        return found
 
     def _end_segment(self) -> None:
         self._segments += 1
         mean = self._sum / np.float32(self._samples)
         if self._segments == self._due:
             self._due *= 2
-            for match in seen_in(mean[:2], self._entries, self._areas):
-                if not any(match.entry is other.entry for other in self._found):
-                    self._found.append(_candidate(match, mean))
+            self._looks.append(self._aside.submit(self._seen, mean))
         self._sum = np.zeros((PLANES, *self._size), np.float32)
         self._samples = 0
+
+    def _seen(self, mean: NDArray[np.float32]) -> list[Candidate]:
+        return [_candidate(match, mean) for match in seen_in(mean[:2], self._entries, self._areas)]
 
 
 def _candidate(match: Match, gradients: NDArray[np.float32]) -> Candidate:
