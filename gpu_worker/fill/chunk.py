@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gpu_worker.fill.candidates import Samples, agreeing, evened
+from gpu_worker.fill.candidates import Samples, evened
 from gpu_worker.fill.filler_interface import TRUSTED
 from gpu_worker.fill.motion import PairMotion, View
 from gpu_worker.fill.sampling import Sharp, sampled
@@ -140,8 +140,7 @@ def fill_chunk(
             where they differ, every pixel follows them as far as they explain the ring around it.
         wanted: positions to fill; the others only lend pixels.
         pool: threads that share the work.
-        thorough: sample sources more sharply where the ring shows that it pays, and trust those less that the others
-            contradict.
+        thorough: sample sources more sharply where the ring shows that it pays.
     """
     occlusions = [frame.occlusion for frame in frames]
     blocked = Blocked.of(occlusions)
@@ -211,16 +210,12 @@ def _blend(
     found = np.zeros(occlusion.indices.size, dtype=bool)
     samples: list[list[Samples]] = [[], [], []]
     grain = []
-    lumas = []
     for sources in directions:
         found |= sources.found
         (values,), error = _corrected(sources, luma, [frame.y], stacks[:1], sharp)
         error /= _levels_per_step(frame.bit_depth)
         grain.append(_grain(error[occlusion.ring], sources.found[occlusion.ring]))
-        lumas.append(Samples(values, evened(_weights(position, sources, error, variance), luma)))
-    if sharp is not None:
-        lumas = agreeing(lumas, luma, _levels_per_step(frame.bit_depth))
-    for sources, sample in zip(directions, lumas, strict=True):
+        sample = Samples(values, evened(_weights(position, sources, error, variance), luma))
         if (sample.weights[luma.covered] > 0).any():
             samples[0].append(sample)
         weights = sample.weights[chroma.place]

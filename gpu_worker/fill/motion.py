@@ -9,14 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gpu_worker.fill.hidden_motion import DOMINANT_FACTOR, DOMINANT_OFFSET, Flow, Shown, follow_what_is_seen
 from gpu_worker.fill.spatial import fill_smoothly, normalised_blur
 from gpu_worker.fill.windows import Occlusion, shrunk
 
 #: A window whose every pixel moves less than this per frame stands still: less is the noise of the estimate.
 _STILL_PIXELS = 0.04
-#: The dominant motion is preferred where it explains the picture about as well as the free one.
-_DOMINANT_FACTOR = 1.15
-_DOMINANT_OFFSET = 0.5
 #: Less than this share of seen flow nearby, and flow from further away is taken.
 _MIN_NEAR_WEIGHT = 0.02
 #: How far flow is looked for to go through a hole, and how far where that is not enough; width of a comparison. Pixels.
@@ -31,8 +29,6 @@ _FINEST_LEVEL = 2
 _FINEST_LEVEL_THOROUGH = 1
 #: Rounds of DIS's last, variational smoothing in the faster preset: more change nothing that a fill would show.
 _REFINEMENTS = 1
-
-Flow = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +54,10 @@ class View:
         """Return the same frame with a hole (h, w), of the surroundings' size, filled from beside."""
         filled = fill_smoothly(self.luma.astype(np.float32), shrunk(hole, self.step))
         return View(np.clip(filled + 0.5, 0, 255).astype(np.uint8), self.occlusion, self.step)
+
+    def shown(self) -> Shown:
+        """Return what the frame itself shows."""
+        return Shown.of(self.luma, shrunk(self.occlusion.mask, self.step))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,8 +113,8 @@ class MotionEstimator:
     May be used by several threads at once.
 
     Args:
-        thorough: work at full size with the slower preset of DIS; else at half size, where its faster preset ends
-            its search anyway.
+        thorough: work at full size with the slower preset of DIS, and choose motion under the masks by what both frames
+            show; else at half size, where the faster preset ends its search anyway, and smoothly from beside.
         holes_are_seen: the luma inside the holes is a first result, so that flow there need not be made up.
     """
 
@@ -125,16 +125,19 @@ class MotionEstimator:
 
     def estimate(self, earlier: View, later: View) -> PairMotion:
         """Return the motion between two neighbouring frames of one shot, from views of this estimator's step."""
+        shown = (earlier.shown(), later.shown()) if self._thorough else None
         if not self._holes_are_seen and earlier.occlusion is not later.occlusion:
             # Where only one frame is filled from beside, flow would chase what the other really shows.
             unseen = earlier.occlusion.mask | later.occlusion.mask
             earlier, later = earlier.without(unseen), later.without(unseen)
         unseen = shrunk(earlier.occlusion.reach | later.occlusion.reach, self.step)
-        backward, dominant_backward = self._between(later, earlier, unseen)
-        forward, dominant_forward = self._between(earlier, later, unseen)
+        backward, dominant_backward = self._between(later, earlier, unseen, None if shown is None else shown[::-1])
+        forward, dominant_forward = self._between(earlier, later, unseen, shown)
         return PairMotion(backward, forward, dominant_backward, dominant_forward, self.step)
 
-    def _between(self, start: View, end: View, unseen: NDArray[np.bool_]) -> tuple[NDArray[np.float16], Affine]:
+    def _between(
+        self, start: View, end: View, unseen: NDArray[np.bool_], shown: tuple[Shown, Shown] | None
+    ) -> tuple[NDArray[np.float16], Affine]:
         # A start of zeros would be another candidate on every level and hold back what moves: better none.
         flow = np.asarray(self._dis().calc(start.luma, end.luma, None), dtype=np.float32)  # type: ignore[call-overload]
         # Where either frame was filled from beside, the two do not show the same thing and their flow is made up.
@@ -144,11 +147,13 @@ class MotionEstimator:
         if affine.largest(*start.luma.shape) * self.step < _STILL_PIXELS:
             affine = Affine(np.zeros((3, 2), np.float32))
         dominant = affine.over(*start.luma.shape)
-        # Plane by plane: numbers that lie side by side are handled several times as fast.
-        free = [np.ascontiguousarray(flow[..., axis]) for axis in (0, 1)]
+        free = _planes_of(flow)
         free_error = self._mismatch(start.luma, end.luma, free)
         dominant_error = self._mismatch(start.luma, end.luma, dominant)
-        better = dominant_error <= free_error * _DOMINANT_FACTOR + _DOMINANT_OFFSET
+        better = dominant_error <= free_error * DOMINANT_FACTOR + DOMINANT_OFFSET
+        if shown is not None and unseen.any():
+            better &= ~follow_what_is_seen(flow, np.dstack(dominant), shown, unseen, self.step)
+            free = _planes_of(flow)
         planes = [np.where(better, one, other) for one, other in zip(dominant, free, strict=True)]
         return (cv2.merge(planes) * np.float32(self.step)).astype(np.float16), affine.enlarged(self.step)
 
@@ -216,3 +221,8 @@ class MotionEstimator:
     def _side(self, pixels: int) -> int:
         """Return an odd side of a box filter that is ``pixels`` of the surroundings wide."""
         return pixels // self.step // 2 * 2 + 1
+
+
+def _planes_of(flow: Flow) -> list[NDArray[np.float32]]:
+    """Return how far a flow goes to the right, and down: numbers side by side are handled several times as fast."""
+    return [np.ascontiguousarray(flow[..., axis]) for axis in (0, 1)]
