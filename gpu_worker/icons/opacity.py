@@ -24,6 +24,9 @@ LIVELY_LEVELS = 3.0
 _MIN_TRANSPARENCY, _MIN_SEEN_THROUGH = 0.15, 0.45
 #: One that dims what is behind it by less than this only lightens it: what it adds cannot be told from the picture.
 _MIN_OPACITY = 0.12
+#: Of strokes nowhere wider than two pixels it is not known whether they let through, or cover in part: this share of a
+#: core has core all around.
+_WIDE_SHARE = 0.1
 #: Pieces in which what moves behind is looked for.
 _RECOGNISED_PIECES = 12
 #: Tones lie so many levels apart, and a pixel is of one by how near it is, in levels; so many are told apart.
@@ -106,10 +109,18 @@ def seen_through(planes: NDArray[np.float32], ground: _Mask, halo: int) -> Matte
         opacities = _of_samples(opacity.astype(np.float32))
         added = layer_over(planes, opacities, grown(shape, 1), weights)
         clean = (mean - added) / np.maximum(1 - opacities, np.float32(LEAST_CLEAR))
-    if core.sum() < MIN_SPECK or not _MIN_OPACITY <= float(np.median(opacity[core])) <= 1 - _MIN_TRANSPARENCY:
+    # Between the strokes of an opaque mark something moves as well, but not behind them.
+    if not _is_translucent(opacity, core) or not _moves_behind(deviations, power, core, grown(shape, 1), 1):
         return None
     colour = np.asarray(added / np.maximum(opacities, np.float32(1e-3)), dtype=np.float32)
     return Matte(opacities[0], colour)
+
+
+def _is_translucent(opacity: _Plane, core: _Mask) -> bool:
+    """Tell whether a mark lets through what is behind its core, and not only beside strokes too thin to have one."""
+    if _eroded(core).sum() < max(MIN_SPECK, _WIDE_SHARE * core.sum()):
+        return False
+    return _MIN_OPACITY <= float(np.median(opacity[core])) <= 1 - _MIN_TRANSPARENCY
 
 
 def _stands_out(differs: _Planes, ground: _Mask, hole: _Mask) -> _Mask:
