@@ -113,7 +113,7 @@ def _least_squares(trust: list[_Plane], wanted: _Plane, inside: _Mask, start: _P
         if error <= least:
             break
         change = curved(direction)
-        step = np.float32(error / float((direction * change).sum()))
+        step = np.float32(error / max(float((direction * change).sum()), 1e-12))
         layer = layer + step * direction
         left = left - step * change
         before, error = error, float((scale * np.square(left)).sum())

@@ -32,6 +32,8 @@ _MAX_SHIFT_PIXELS, _RESTLESS_AROUND = 0.28, 0.25
 _CALM_AROUND, _CALM_AGREEMENT, _CALM_SHIFT_PIXELS = 0.5, 0.9, 0.12
 #: Pieces without which nothing is proved.
 _MIN_PIECES = 3
+#: Pieces of all places that are measured together at most, or about.
+_MOST_PIECES = 48
 #: An icon is seen for so many seconds altogether, or for most of a shorter video.
 _MIN_SECONDS, _MIN_VIDEO_SHARE = 1.5, 0.5
 #: Places that lie on each other and yet are so many.
@@ -289,10 +291,11 @@ def _measured_together(best: _Look, there: Mapping[_Look, Rect], alike: Sequence
     common = Rect(common.x0 + common.x0 % 2, common.y0 + common.y0 % 2, common.x1, common.y1)
     if common.meet(best.ink_rect) != best.ink_rect:
         return best
+    every = -(-sum(len(look.pieces) for look in proved) // _MOST_PIECES)
     pieces = [
         Piece(piece.index, common, piece.planes[(slice(None), *look.inside(common.shifted(*ways[look])))])
         for look in proved
-        for piece in look.pieces
+        for piece in look.pieces[::every]
     ]
     appearance = measure(pieces, best.near[best.inside(common)], shorter_side)
     if appearance is None or not _is_laid_over(appearance, is_calm=False):
