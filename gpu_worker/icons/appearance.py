@@ -81,10 +81,10 @@ def measure(pieces: Sequence[Piece], near: _Mask, shorter_side: int) -> Appearan
     if not edges.any() or evidence.is_line(edges):
         return None
     ink = evidence.ink(edges, halo)
-    mask = grown(ink, halo)
+    matte = seen_through(planes, ink | _ground(edges), halo) if len(pieces) >= _MIN_PIECES else None
+    mask = grown(ink if matte is None else ink | (matte.opacity > 0), halo)
     ring = grown(mask, 2 * halo) & ~mask
     proof = edges & near if (edges & near).any() else edges
-    matte = seen_through(planes, ink, halo) if len(pieces) >= _MIN_PIECES else None
     return Appearance(
         mask=mask,
         ink=ink,
@@ -171,7 +171,7 @@ class _Evidence:
         The mean of many pictures is smooth, but for the mark: its pixels differ from what the surroundings let expect,
         or change less than those do.
         """
-        ground = without_holes(closed(edges))
+        ground = _ground(edges)
         differs, least = self._unexpected(ground, edges, 3 * halo)
         usual = filled_in(self.deviation, grown(ground, 1))
         calm = (usual >= LIVELY_LEVELS) & (cv2.GaussianBlur(self.deviation, (0, 0), 1) <= _CALM_SHARE * usual)
@@ -198,6 +198,11 @@ class _Evidence:
         smooth = np.stack([cv2.GaussianBlur(plane, (0, 0), 3) for plane in self.mean])
         chance = float(np.percentile(np.abs(self.mean - smooth).max(axis=0)[ring], 75))
         return differs, max(_MIN_INK_LEVELS, 2 * chance, _MIN_INK_SHARE * float(np.percentile(differs[edges], 90)))
+
+
+def _ground(edges: _Mask) -> _Mask:
+    """Return what edges cover with what lies between them, (h, w)."""
+    return without_holes(closed(edges))
 
 
 def _shift(luma: NDArray[np.float32], evidence: _Evidence, edges: _Mask) -> float:

@@ -2,8 +2,9 @@
 
 What is seen is ``(1 - opacity) * clean + opacity * colour``. Opacity is told by how much less changes inside than right
 outside, of all pixels of one tone together; it is at least what it takes to make white of what is behind. Inks are few
-and flat: their colour is told by many pixels, and with it what is behind the mark on the average, be it as uneven as it
-may. At outlines and in thin strokes a pixel is covered as far as it is on the way from what is behind to the ink.
+and flat: at outlines and in thin strokes a pixel is covered as far as it is on the way from what is behind to the ink.
+What the mark adds, given its opacity, is told by gradients (``shared_layer``), and with that what is behind on the
+average, be it as uneven as it may.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpu_worker.icons.shapes import MIN_SPECK, filled_in, grown
+from gpu_worker.icons.shared_layer import LEAST_CLEAR, distinct_weights, layer_over
 
 #: A ring in which less than this changes, in levels, tells nothing by change.
 LIVELY_LEVELS = 3.0
@@ -22,6 +24,9 @@ LIVELY_LEVELS = 3.0
 _MIN_TRANSPARENCY, _MIN_SEEN_THROUGH = 0.15, 0.45
 #: One that dims what is behind it by less than this only lightens it: what it adds cannot be told from the picture.
 _MIN_OPACITY = 0.12
+#: Of strokes nowhere wider than two pixels it is not known whether they let through, or cover in part: this share of a
+#: core has core all around.
+_WIDE_SHARE = 0.1
 #: Pieces in which what moves behind is looked for.
 _RECOGNISED_PIECES = 12
 #: Tones lie so many levels apart, and a pixel is of one by how near it is, in levels; so many are told apart.
@@ -50,8 +55,9 @@ _LEAST_COVERED, _MOSTLY_COVERED = 0.1, 0.7
 _STROKE_COVERED, _STROKE_DIFFERS = 0.4, 2.0
 #: An ink nearer to what is behind than this, in levels, does not tell how far it covers; further than that it does.
 _UNCLEAR_LEVELS, _CLEAR_LEVELS = 5.0, 25.0
-#: A pixel further from every ink than so many times a tone's width is of none: a gradient, or an edge within.
-_OFF_INK = 1.0
+#: A pixel may be covered if it differs by so many levels, by so many times what is by chance, and by this share of what
+#: the mark's pixels differ by.
+_MIN_INK_LEVELS, _OVER_CHANCE, _INK_SHARE = 3.0, 2.0, 0.25
 
 _Mask = NDArray[np.bool_]
 _Plane = NDArray[np.float32]
@@ -69,40 +75,72 @@ class Matte:
     colour: _Planes
 
 
-def seen_through(planes: NDArray[np.float32], ink: _Mask, halo: int) -> Matte | None:
+def seen_through(planes: NDArray[np.float32], ground: _Mask, halo: int) -> Matte | None:
     """Return what a translucent mark adds; None where nothing shines through it, or nothing moves behind.
 
     Args:
         planes: (n, 3, h, w) of pieces.
-        ink: (h, w) what the mark covers, roughly; what does not turn out to be dimmed gets an opacity of 0.
+        ground: (h, w) where the mark lies, roughly; what of it does not turn out to be dimmed gets an opacity of 0.
         halo: pixels around it that the codec has changed as well.
     """
     mean = np.asarray(planes.mean(axis=0), dtype=np.float32)
     deviations = planes[:, 0] - mean[0]
     power = np.asarray((deviations**2).mean(axis=0), dtype=np.float32)
+    hole = grown(ground, halo)
+    if hole.all() or float(filled_in(power, hole)[ground].mean()) < LIVELY_LEVELS**2:
+        return None
+    weights = distinct_weights(planes[:, 0], hole)
+    differs = layer_over(planes, np.zeros_like(mean), hole, weights)
+    ink = ground & _stands_out(differs, ground, hole)
     hole, body = grown(ink, halo), _eroded(ink)
-    if hole.all() or body.sum() < MIN_SPECK:
+    if body.sum() < MIN_SPECK or not _moves_behind(deviations, power, body, hole, halo):
         return None
-    outside = filled_in(power, hole)
-    if float(np.median(outside[body])) < LIVELY_LEVELS**2 or _recognised(deviations, body, hole) < _MIN_SEEN_THROUGH:
-        return None
-    clean = _all_filled(mean, hole)
+    clean = mean - differs
     tones = _Tones.of(mean, clean, power, hole, core=body, margin=halo)
     core = body & (tones.measured >= _CORE_SHARE * tones.usual)
     shape = grown(core, _REACH_PIXELS) & grown(ink, 1)
     for _ in range(_ROUNDS):
         if core.sum() < MIN_SPECK:
             return None
-        layer = _Layer.of(mean, power, core, shape)
-        covered, core = layer.coverage(mean, layer.behind(shape, clean), ink, shape)
+        inks = _Inks.of(mean, clean, power, core, shape)
+        covered, core = inks.coverage(mean, clean, ink, shape)
         shape = covered > 0
-    opacity = np.asarray(layer.opacity * covered, dtype=np.float32)
-    if core.sum() < MIN_SPECK or not _MIN_OPACITY <= float(np.median(opacity[core])) <= 1 - _MIN_TRANSPARENCY:
+        opacity = np.where(shape, np.maximum(inks.opacity * covered, _least_opacity(mean[0], clean[0])), 0)
+        opacities = _of_samples(opacity.astype(np.float32))
+        added = layer_over(planes, opacities, grown(shape, 1), weights)
+        clean = (mean - added) / np.maximum(1 - opacities, np.float32(LEAST_CLEAR))
+    # Between the strokes of an opaque mark something moves as well, but not behind them.
+    if not _is_translucent(opacity, core) or not _moves_behind(deviations, power, core, grown(shape, 1), 1):
         return None
-    clean = layer.behind(shape, clean)
-    opacity = np.where(shape, np.maximum(opacity, _least_opacity(mean[0], clean[0])), 0).astype(np.float32)
-    added = np.where(core & layer.flat, opacity * layer.colour, mean - (1 - opacity) * clean)
-    return Matte(opacity, np.asarray(added / np.maximum(opacity, np.float32(1e-3)), dtype=np.float32))
+    colour = np.asarray(added / np.maximum(opacities, np.float32(1e-3)), dtype=np.float32)
+    return Matte(opacities[0], colour)
+
+
+def _is_translucent(opacity: _Plane, core: _Mask) -> bool:
+    """Tell whether a mark lets through what is behind its core, and not only beside strokes too thin to have one."""
+    if _eroded(core).sum() < max(MIN_SPECK, _WIDE_SHARE * core.sum()):
+        return False
+    return _MIN_OPACITY <= float(np.median(opacity[core])) <= 1 - _MIN_TRANSPARENCY
+
+
+def _stands_out(differs: _Planes, ground: _Mask, hole: _Mask) -> _Mask:
+    """Return where pixels differ (3, h, w) by more than chance has it, and as a mark's do: each plane for itself.
+
+    Of few scenes, luma is told less well than chroma; what hardly shows in luma may well do in chroma.
+    """
+    size, ring = np.abs(differs), hole & ~grown(ground, 1)
+    chance = np.percentile(size[:, ring], 75, axis=1) if ring.any() else np.zeros(len(size))
+    least = np.maximum(_OVER_CHANCE * chance, _INK_SHARE * np.percentile(size[:, ground], 90, axis=1))
+    return np.asarray((size >= np.maximum(_MIN_INK_LEVELS, least)[:, None, None]).any(axis=0))
+
+
+def _of_samples(opacity: _Plane) -> _Planes:
+    """Return the opacity (3, h, w) of the samples of Y, U, V: one of chroma is of four pixels, and as their mean."""
+    height, width = opacity.shape
+    even = np.pad(opacity, ((0, height % 2), (0, width % 2)), mode="edge")
+    few = cv2.resize(even, (even.shape[1] // 2, even.shape[0] // 2), interpolation=cv2.INTER_AREA)
+    chroma = few.repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
+    return np.stack((opacity, chroma, chroma))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,8 +172,7 @@ class _Tones:
             core: (h, w) the pixels that are compared.
             margin: pixels from the mark's outline to the hole's.
         """
-        depth = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3)
-        weight = np.where(core, np.exp(-np.maximum(0, depth - margin - 1) / _NEAR_PIXELS), 0).astype(np.float32)
+        weight = np.where(core, _nearness(hole, margin), np.float32(0))
         tone = mean - clean
         likeness = _likeness(tone, _main_tones(tone[:, core].T))
         inside = np.einsum("khw,hw->k", likeness, weight * power)
@@ -160,65 +197,45 @@ class _Tones:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Layer:
-    """A mark as flat inks over what is behind it on the average.
+class _Inks:
+    """The inks of a mark, which are flat.
 
-    ``opacity`` (h, w) and ``colour`` (3, h, w) are those of the nearest pixel that is covered altogether; ``inks``
-    (k, 3) are all colours. ``core`` (h, w) is what is covered altogether, ``flat`` (h, w) what is of one of the inks.
-    ``told`` (3, h, w) is what is behind where that is ``known`` (h, w), and what is seen elsewhere.
+    ``opacity`` (h, w) and ``colour`` (3, h, w) are those of the nearest pixel that is covered altogether; ``colours``
+    (k, 3) are those of all inks. ``core`` (h, w) is what is covered altogether.
     """
 
     opacity: _Plane
     colour: _Planes
-    inks: _Planes
+    colours: _Planes
     core: _Mask
-    flat: _Mask
-    told: _Planes
-    known: _Mask
 
     @staticmethod
-    def of(mean: _Planes, power: _Plane, core: _Mask, shape: _Mask) -> _Layer:
-        """Tell the inks of a mark, and what is behind it.
+    def of(mean: _Planes, clean: _Planes, power: _Plane, core: _Mask, shape: _Mask) -> _Inks:
+        """Tell the inks of a mark.
 
         Args:
             mean: (3, h, w) as it is seen.
+            clean: (3, h, w) what is behind.
             power: (h, w) of what changes.
             core: (h, w) what is covered altogether.
             shape: (h, w) what may be covered at all.
         """
-        hole = grown(shape, 1)
-        near = _all_filled(mean, hole)
-        tones = _Tones.of(mean, near, power, hole, core=core, margin=1)
+        tones = _Tones.of(mean, clean, power, grown(shape, 1), core=core, margin=1)
         core = core & ~tones.weak if (core & ~tones.weak).any() else core
         weight = tones.weight * core
-        added = mean - (1 - tones.level) * near
-        mains = _main_tones(added[:, core].T)
-        likeness = _likeness(added, mains)
+        added = mean - (1 - tones.level) * clean
+        likeness = _likeness(added, _main_tones(added[:, core].T))
         shares = likeness * weight
         colours = added / np.maximum(tones.level, np.float32(0.05))
         inks = np.einsum("khw,chw->kc", shares, colours) / np.maximum(1e-6, shares.sum(axis=(1, 2)))[:, None]
         colour = np.einsum("khw,kc->chw", likeness, inks)
-        off = np.sqrt(((added - mains[:, :, None, None]) ** 2).sum(axis=1).min(axis=0))
-        sure = core & (off < _TONE_LEVELS)
-        behind = (mean - tones.level * colour) / np.maximum(1 - tones.level, np.float32(0.1))
         place = _nearest(core)
-        return _Layer(
+        return _Inks(
             opacity=tones.level.reshape(-1)[place],
             colour=np.asarray(colour.reshape(3, -1)[:, place], dtype=np.float32),
-            inks=np.asarray(inks, dtype=np.float32),
+            colours=np.asarray(inks, dtype=np.float32),
             core=core,
-            flat=off < _OFF_INK * _TONE_LEVELS,
-            told=np.where(sure, behind, mean),
-            known=sure,
         )
-
-    def behind(self, shape: _Mask, afar: _Planes) -> _Planes:
-        """Return what is behind a shape (3, h, w): at its outline, between what is known inside and outside.
-
-        ``afar`` (3, h, w) is the same as told from outside of everything that may be covered; it counts elsewhere.
-        """
-        hole = grown(shape, 1)
-        return np.where(hole, _all_filled(self.told, hole & ~self.known), afar)
 
     def coverage(self, mean: _Planes, clean: _Planes, ink: _Mask, shape: _Mask) -> tuple[_Plane, _Mask]:
         """Return how far each pixel is covered (h, w), 0-1, and the core that comes of it.
@@ -235,7 +252,7 @@ class _Layer:
         usual = float(self.opacity[self.core].mean())
         off = np.where(apart, off, 0)
         # A stroke that is nowhere wide has no core: it is of the ink that explains it best.
-        for colour in self.inks:
+        for colour in self.colours:
             other, other_off, other_clear = _share_of_the_way(differs, usual * (colour[:, None, None] - clean))
             better = other_off < off
             covered, off, clear = (
@@ -304,23 +321,31 @@ def _nearest(core: _Mask) -> NDArray[np.intp]:
     return np.asarray(places[labels], dtype=np.intp)
 
 
-def _recognised(deviations: NDArray[np.float32], body: _Mask, hole: _Mask) -> float:
-    """Return the correlation of what moves inside with what the surroundings let expect."""
+def _moves_behind(deviations: _Planes, power: _Plane, body: _Mask, hole: _Mask, margin: int) -> bool:
+    """Tell whether something moves behind a mark, and is recognised inside: it is as the surroundings let expect."""
+    if float(np.median(filled_in(power, hole)[body])) < LIVELY_LEVELS**2:
+        return False
     deviations = deviations[:: -(-len(deviations) // _RECOGNISED_PIECES)]
-    expected = np.stack([filled_in(deviation, hole)[body] for deviation in deviations])
-    seen = np.stack([deviation[body] for deviation in deviations])
+    weight = np.sqrt(_nearness(hole, margin)[body])
+    expected = np.stack([weight * filled_in(deviation, hole)[body] for deviation in deviations])
+    seen = np.stack([weight * deviation[body] for deviation in deviations])
     spread = float(np.sqrt((expected**2).sum() * (seen**2).sum()))
-    return float((expected * seen).sum()) / spread if spread > 0 else 0.0
+    return float((expected * seen).sum()) >= _MIN_SEEN_THROUGH * spread
+
+
+def _nearness(hole: _Mask, margin: int) -> _Plane:
+    """Return how much what is right outside says about each pixel of a hole (h, w), 0-1: deep inside it says little.
+
+    ``margin`` is how far the hole reaches beyond what is in question, in pixels.
+    """
+    depth = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3)
+    return np.asarray(np.exp(-np.maximum(0, depth - margin - 1) / _NEAR_PIXELS), dtype=np.float32)
 
 
 def _chance(luma: _Plane, hole: _Mask) -> float:
     """Return by how many levels what is carried on into a hole is off: as it is right beside it, root mean square."""
     beside = grown(hole, 2) & ~hole
     return float(np.sqrt(np.square(filled_in(luma, hole | beside) - luma)[beside].mean())) if beside.any() else 0.0
-
-
-def _all_filled(planes: _Planes, hole: _Mask) -> _Planes:
-    return np.stack([filled_in(plane, hole) for plane in planes])
 
 
 def _eroded(mask: _Mask) -> _Mask:

@@ -12,7 +12,7 @@ from gpu_worker.icons.appearance import Appearance
 from gpu_worker.icons.following import PRESENT_GAIN
 from gpu_worker.icons.pieces import Piece
 from gpu_worker.icons.presence import Stay
-from gpu_worker.icons.shapes import closed, grown, without_specks
+from gpu_worker.icons.shapes import closed, grown, hulls, without_specks
 
 #: What is switched differs by so many levels, and by so many times what differs around it.
 _MIN_LEVELS, _OVER_CHANCE = 4.0, 3.0
@@ -63,9 +63,10 @@ def switched_appearance(
     """
     pairs = np.stack([np.abs(one.planes.astype(np.float32) - two.planes) for one, two in switches])
     differs = np.median(pairs, axis=0).max(axis=0)
-    beyond = ~grown(near, _AROUND_PIXELS)
-    chance = float(np.percentile(differs[beyond], 75)) if beyond.any() else 0.0
-    changed = (differs >= max(_MIN_LEVELS, _OVER_CHANCE * chance)) & grown(near, _AROUND_PIXELS)
+    # What was found are edges: a mark may be flat far within them.
+    within = hulls(grown(near, _AROUND_PIXELS))
+    chance = float(np.percentile(differs[~within], 75)) if not within.all() else 0.0
+    changed = (differs >= max(_MIN_LEVELS, _OVER_CHANCE * chance)) & within
     ink = without_specks(closed(changed))
     if not ink.any():
         return None

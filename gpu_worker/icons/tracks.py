@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,10 +13,11 @@ from gpu_worker.icons.appearance import Appearance, measure
 from gpu_worker.icons.following import PRESENT_GAIN, Follower, Spot
 from gpu_worker.icons.known import known_appearance
 from gpu_worker.icons.library import LibraryEntry
-from gpu_worker.icons.pieces import full_rect, near_mask
+from gpu_worker.icons.pieces import Piece, full_rect, near_mask
 from gpu_worker.icons.presence import Stay, stays_of
 from gpu_worker.icons.recognition import named
 from gpu_worker.icons.sample import gradients_of
+from gpu_worker.icons.shapes import filled_in
 from gpu_worker.icons.switched import above_off, is_abrupt, is_steady, switched_appearance
 from gpu_worker.icons.template import Template
 from gpu_worker.video.halo import codec_halo
@@ -31,6 +32,8 @@ _MAX_SHIFT_PIXELS, _RESTLESS_AROUND = 0.28, 0.25
 _CALM_AROUND, _CALM_AGREEMENT, _CALM_SHIFT_PIXELS = 0.5, 0.9, 0.12
 #: Pieces without which nothing is proved.
 _MIN_PIECES = 3
+#: Pieces of all places that are measured together at most, or about.
+_MOST_PIECES = 48
 #: An icon is seen for so many seconds altogether, or for most of a shorter video.
 _MIN_SECONDS, _MIN_VIDEO_SHARE = 1.5, 0.5
 #: Places that lie on each other and yet are so many.
@@ -90,18 +93,17 @@ def whereabouts(
     if not proved:
         return None
     best = max(proved, key=lambda look: look.frames)
-    marks, places, seen = [best], [], []
-    for look in looks:
-        there = _seen_there(best, look, follower.scale.factor)
-        if there is None:
-            continue
-        seen.append(look)
-        number = 0
-        if look.appearance is not None and not _is_of_one_colour(best, look, there):
-            number, there = len(marks), look.ink_rect
+    there = {look: rect for look in looks if (rect := _seen_there(best, look, follower.scale.factor)) is not None}
+    alike = [look for look, rect in there.items() if look.appearance is None or _is_of_one_colour(best, look, rect)]
+    whole = best if entry is not None else _measured_together(best, there, alike, shorter_side)
+    marks, places = [whole], []
+    for look, rect in there.items():
+        number, place = 0, whole.ink_rect.shifted(*_way(best.ink_rect, rect))
+        if look not in alike:
+            number, place = len(marks), look.ink_rect
             marks.append(look)
         places += [
-            IconPlace(start_frame=stay.start, end_frame=stay.end, x=there.x0, y=there.y0, mark=number)
+            IconPlace(start_frame=stay.start, end_frame=stay.end, x=place.x0, y=place.y0, mark=number)
             for stay in look.stays
         ]
     assert best.appearance is not None
@@ -110,9 +112,9 @@ def whereabouts(
     return Whereabouts(
         tuple(_to_mark(mark) for mark in marks),
         tuple(sorted(places, key=lambda place: place.start_frame)),
-        _behaviour(seen, follower.scale.factor),
+        _behaviour(list(there), follower.scale.factor),
         best.appearance.agreement,
-        entry or _entry_of(best, library),
+        entry or _entry_of(whole, library),
     )
 
 
@@ -155,7 +157,10 @@ def _entry_of(look: _Look, library: Sequence[LibraryEntry]) -> LibraryEntry | No
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Look:
-    """A mark at one place: ``rect`` is that of its pieces, ``mean`` (3, h, w) their mean; measured where proved."""
+    """A mark at one place: ``rect`` is that of its ``pieces``, ``mean`` (3, h, w) their mean; measured where proved.
+
+    ``near`` (h, w) is where it was found, roughly.
+    """
 
     spot: Rect
     spot_in_pieces: Rect
@@ -163,6 +168,8 @@ class _Look:
     rect: Rect
     mean: NDArray[np.float32]
     appearance: Appearance | None
+    pieces: tuple[Piece, ...]
+    near: NDArray[np.bool_]
 
     @property
     def frames(self) -> int:
@@ -216,15 +223,15 @@ def _look(
     mean = np.asarray(np.mean([piece.planes for piece in shown], axis=0), dtype=np.float32)
     rect = shown[0].rect
     inside = full_rect(spot.rect, follower.scale).shifted(-rect.x0, -rect.y0)
-    if not is_proof or len(shown) < _MIN_PIECES:
-        return _Look(spot.rect, inside, stays, rect, mean, None)
     near = near_mask(follower.template.edges, spot.rect, rect, follower.scale)
+    if not is_proof or len(shown) < _MIN_PIECES:
+        return _Look(spot.rect, inside, stays, rect, mean, None, tuple(shown), near)
     appearance = measure(shown, near, shorter_side)
     if appearance is None or not _is_laid_over(appearance, is_calm=follower.is_switched):
         return None
     if follower.is_switched and spot.switches:
         appearance = switched_appearance(appearance, spot.switches, near, codec_halo(shorter_side))
-    return _Look(spot.rect, inside, stays, rect, mean, appearance)
+    return _Look(spot.rect, inside, stays, rect, mean, appearance, tuple(shown), near)
 
 
 def _is_laid_over(appearance: Appearance, *, is_calm: bool) -> bool:
@@ -259,12 +266,56 @@ def _seen_there(best: _Look, look: _Look, factor: float) -> Rect | None:
     return there if likeness[y, x] >= _ALIKE else None
 
 
+def _way(here: Rect, there: Rect) -> tuple[int, int]:
+    return there.x0 - here.x0, there.y0 - here.y0
+
+
+def _measured_together(best: _Look, there: Mapping[_Look, Rect], alike: Sequence[_Look], shorter_side: int) -> _Look:
+    """Return the best look as measured in the pieces of all places where it is proved; as it was where that fails.
+
+    Behind a mark that jumps there is another scene at each place, even where none of them moves.
+
+    Args:
+        best: the look that is seen for longest.
+        there: where its mask lies at each place.
+        alike: the looks that are the same mark.
+        shorter_side: of the video, in pixels.
+    """
+    proved = [look for look in alike if look.appearance is not None]
+    if len(proved) < 2:
+        return best
+    common = best.rect
+    ways = {look: _way(best.ink_rect, rect) for look, rect in there.items()}
+    for look, (right, down) in ways.items():
+        common = common.meet(look.rect.shifted(-right, -down))
+    common = Rect(common.x0 + common.x0 % 2, common.y0 + common.y0 % 2, common.x1, common.y1)
+    if common.meet(best.ink_rect) != best.ink_rect:
+        return best
+    every = -(-sum(len(look.pieces) for look in proved) // _MOST_PIECES)
+    pieces = [
+        Piece(piece.index, common, piece.planes[(slice(None), *look.inside(common.shifted(*ways[look])))])
+        for look in proved
+        for piece in look.pieces[::every]
+    ]
+    appearance = measure(pieces, best.near[best.inside(common)], shorter_side)
+    if appearance is None or not _is_laid_over(appearance, is_calm=False):
+        return best
+    return replace(best, rect=common, mean=appearance.mean, appearance=appearance)
+
+
 def _is_of_one_colour(best: _Look, look: _Look, there: Rect) -> bool:
-    """Tell whether a mark has the best look's colour where it is seen at another place."""
+    """Tell whether a mark has the best look's colour at another place.
+
+    It differs by no more than what is around does, as that shines through where the mark is translucent.
+    """
     assert best.appearance is not None
-    here = best.inside(best.ink_rect)
-    apart = np.abs(best.mean[(slice(None), *here)] - look.mean[(slice(None), *look.inside(there))])
-    return float(apart[:, best.appearance.ink[here]].mean(axis=1).max()) <= _SAME_COLOUR_LEVELS
+    right, down = _way(best.ink_rect, there)
+    window = best.rect.meet(look.rect.shifted(-right, -down))
+    here = best.inside(window)
+    apart = best.mean[(slice(None), *here)] - look.mean[(slice(None), *look.inside(window.shifted(right, down)))]
+    mask, ink = best.appearance.mask[here], best.appearance.ink[here]
+    beyond = [np.maximum(np.abs(plane) - np.abs(filled_in(plane, mask)), 0)[ink].mean() for plane in apart]
+    return float(max(beyond)) <= _SAME_COLOUR_LEVELS
 
 
 def _to_mark(look: _Look) -> Mark:

@@ -95,3 +95,27 @@ def test_opacity_is_that_of_each_pixel(opacity):
     found = seen.opacity[14:54, 20:84]
     assert np.abs(found - alpha)[alpha > 0].mean() < 0.09
     assert seen.opacity[:8].max() == 0
+
+
+def test_a_plate_as_bright_as_what_is_behind_is_of_the_mark():
+    chance = np.random.default_rng(5)
+    plate, letters = np.zeros((80, 120), dtype=bool), np.zeros((80, 120), dtype=bool)
+    plate[26:50, 20:90] = True
+    letters[32:44, 26:32] = letters[32:44, 44:50] = letters[32:44, 60:66] = True
+    colour = np.where(letters, np.array((235, 128, 128)).reshape(3, 1, 1), np.array((90, 98, 128)).reshape(3, 1, 1))
+    pieces = []
+    for index in range(FRAMES):
+        # Two walls with posts before them.
+        room = np.full((3, 80, 120), 128.0)
+        room[0] = 70 + 10 * (index // 15) + chance.standard_normal((80, 120))
+        for left in range(8 + 13 * (index // 15), 115, 40):
+            room[0, :, left : left + 6] = 10
+        seen = np.where(plate, 0.7 * room + 0.3 * colour, room)
+        pieces.append(Piece(index, RECT, seen.astype(np.uint8)))
+    found = measure(pieces, plate, HEIGHT)
+    assert found is not None
+    assert found.opacity is not None
+    assert found.mask[plate].all()
+    assert np.median(found.opacity[plate]) == pytest.approx(0.3, abs=0.05)
+    assert np.mean(found.opacity[plate] > 0.2) > 0.85
+    assert found.opacity[:20].max() == 0

@@ -88,6 +88,34 @@ def test_a_logo_that_jumps_is_one_icon_with_exact_times():
         assert (mask_of(track, place) & true).sum() / true.sum() > 0.97
 
 
+def test_a_translucent_logo_that_jumps_to_where_it_is_darker_is_one_mark():
+    night = np.linspace(1.0, 0.3, WIDTH)
+    frames = [replace(frame, y=(frame.y * night).astype(np.uint8)) for frame in moving(150, 4.0)]
+    frames, alpha = with_logo(frames, lambda index: CORNERS[index // 50], 0.5)
+    (track,) = find(frames)
+    assert spans(track) == [(0, 50), (50, 100), (100, 150)]
+    (mark,) = track.marks
+    assert mark.matte is not None
+    for place, corner in zip(track.places, CORNERS, strict=False):
+        true = mask_in_frame(alpha, corner)
+        assert (mask_of(track, place) & true).sum() / true.sum() > 0.97
+
+
+def test_what_stands_beside_a_logo_that_jumps_is_beside_it_in_one_place_only():
+    posts = ((64, 0, 70, 40), (-6, 0, 0, 40), (0, -6, 64, 0))
+    frames = moving(150, 4.0)
+    for frame in frames:
+        for (x, y), (left, top, right, bottom) in zip(CORNERS, posts, strict=False):
+            frame.y[y + top : y + bottom, x + left : x + right] = 20
+    frames, alpha = with_logo(frames, lambda index: CORNERS[index // 50])
+    (track,) = find(frames)
+    for place, corner in zip(track.places, CORNERS, strict=False):
+        mask, true = mask_of(track, place), mask_in_frame(alpha, corner)
+        near = cv2.dilate(true.astype(np.uint8), np.ones((11, 11), np.uint8)).astype(bool)
+        assert (mask & true).sum() / true.sum() > 0.97
+        assert (mask & near).sum() / mask.sum() > 0.97
+
+
 def test_a_logo_that_comes_and_goes_is_there_for_as_long_as_it_is_seen():
     frames, _ = with_logo(moving(150, 4.0), lambda index: CORNERS[0] if index // 40 % 2 else None)
     (track,) = find(frames)

@@ -88,3 +88,13 @@ def test_nothing_is_told_of_what_hides_all_or_of_a_picture_that_never_changes(op
     alpha, colour = drawn(opacity)
     clean = scenes(8, 3) if opacity == 1 else scenes(1, 24)
     assert seen_through(laid_over(clean, alpha, colour), alpha > 0.02, 2) is None
+
+
+def test_opaque_strokes_too_thin_to_cover_a_pixel_altogether_are_not_taken_for_translucent():
+    clean = scenes(8, 3)
+    rows, columns = np.mgrid[:40, :64]
+    alpha, colour = np.zeros(SIZE, np.float32), np.zeros((3, *SIZE), np.float32)
+    alpha[PLACE] = (columns % 6 < 2) | (rows % 6 < 2)
+    alpha = cv2.GaussianBlur(alpha, (0, 0), 0.9)
+    colour[0], colour[1:] = 235, 128
+    assert seen_through(laid_over(clean, alpha, colour), alpha > 0.02, 2) is None

@@ -60,3 +60,19 @@ def test_the_mask_is_what_differs_and_nothing_of_the_scene():
     assert look.mask[23:42, 28:57].sum() > look.ink.sum()
     assert not look.mask[:15].any()
     assert switched_appearance(seen, [(Piece(4, rect, scene), Piece(5, rect, scene))], near, 4) is None
+
+
+def test_what_is_flat_far_within_a_mark_s_edges_is_of_it():
+    rect = Rect(0, 0, 80, 60)
+    scene = np.full((3, 60, 80), 90, np.uint8)
+    with_mark = scene.copy()
+    with_mark[0, 10:50, 20:60] = 160
+    edges = np.zeros((60, 80), dtype=bool)
+    edges[10:50, 20:60] = True
+    edges[12:48, 22:58] = False
+    everything = np.ones((60, 80), dtype=bool)
+    seen = Appearance(everything, everything, edges, with_mark.astype(np.float32), 1.0, 1.0, 0.0)
+    look = switched_appearance(seen, [(Piece(4, rect, scene), Piece(5, rect, with_mark))], edges, 4)
+    assert look is not None
+    assert look.ink[10:50, 20:60].all()
+    assert look.ink.sum() == 40 * 40
