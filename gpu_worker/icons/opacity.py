@@ -56,8 +56,8 @@ _STROKE_COVERED, _STROKE_DIFFERS = 0.4, 2.0
 #: An ink nearer to what is behind than this, in levels, does not tell how far it covers; further than that it does.
 _UNCLEAR_LEVELS, _CLEAR_LEVELS = 5.0, 25.0
 #: A pixel may be covered if it differs by so many levels, by so many times what is by chance, and by this share of what
-#: the mark's pixels differ by.
-_MIN_INK_LEVELS, _OVER_CHANCE, _INK_SHARE = 3.0, 2.0, 0.25
+#: the mark's pixels differ by, or by so many levels: a plate does by much less than the letters on it.
+_MIN_INK_LEVELS, _OVER_CHANCE, _INK_SHARE, _PLATE_LEVELS = 3.0, 2.0, 0.25, 20.0
 
 _Mask = NDArray[np.bool_]
 _Plane = NDArray[np.float32]
@@ -130,7 +130,8 @@ def _stands_out(differs: _Planes, ground: _Mask, hole: _Mask) -> _Mask:
     """
     size, ring = np.abs(differs), hole & ~grown(ground, 1)
     chance = np.percentile(size[:, ring], 75, axis=1) if ring.any() else np.zeros(len(size))
-    least = np.maximum(_OVER_CHANCE * chance, _INK_SHARE * np.percentile(size[:, ground], 90, axis=1))
+    usual = np.percentile(size[:, ground], 90, axis=1)
+    least = np.maximum(_OVER_CHANCE * chance, np.minimum(_INK_SHARE * usual, _PLATE_LEVELS))
     return np.asarray((size >= np.maximum(_MIN_INK_LEVELS, least)[:, None, None]).any(axis=0))
 
 
