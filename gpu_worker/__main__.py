@@ -2,8 +2,8 @@
 
 import sys
 
-from gpu_worker.cli import main
-
-# Processes that are started from here import this file again.
+# Processes that are started from here import this file again, and need nothing of the command line.
 if __name__ == "__main__":
+    from gpu_worker.cli import main
+
     sys.exit(main(sys.argv[1:]))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
-from functools import partial
+from functools import lru_cache, partial
 
 import cv2
 import numpy as np
@@ -18,7 +18,7 @@ from gpu_worker.fill.grain import with_grain
 from gpu_worker.fill.held import Held, Inventor, hold_run
 from gpu_worker.fill.learned import LearnedFill
 from gpu_worker.fill.motion import MotionEstimator, PairMotion, View
-from gpu_worker.fill.overlays import Subject
+from gpu_worker.fill.overlays import Subject, Veil
 from gpu_worker.fill.structure import continued
 from gpu_worker.fill.veil import Planes, Shade, leaves_no_edge, seen_through
 from gpu_worker.fill.windows import Occlusion, Window, shrunk
@@ -283,9 +283,15 @@ def _surroundings(window: Window, frame: Frame) -> Surroundings:
     occlusion = window.occlusion(frame.index)
     shine = None
     if veils := window.veils_at(frame.index):
-        shade = Shade.of([(veil, window.within(veil.box)) for veil in veils], *planes[0].shape)
-        planes, shine = seen_through(planes, shade, occlusion, frame.bit_depth)
+        planes, shine = seen_through(planes, _shade_of(window, veils), occlusion, frame.bit_depth)
     return Surroundings(*planes, frame.bit_depth, occlusion, shine)
+
+
+@lru_cache(maxsize=4)
+def _shade_of(window: Window, veils: tuple[Veil, ...]) -> Shade:
+    """Return the shade of a window: a mark that stays has the same one in every frame."""
+    around = window.surroundings
+    return Shade.of([(veil, window.within(veil.box)) for veil in veils], around.height, around.width)
 
 
 def _patch(window: Window, filled: Surroundings) -> Patch:

@@ -190,8 +190,8 @@ class MotionEstimator:
         design = np.stack((np.ones_like(x), x, y), axis=1)
         target = flow[grid][seen]
         # Flow means something only where there is texture.
-        slope = np.abs(cv2.Sobel(luma, cv2.CV_32F, 1, 0)[grid]) + np.abs(cv2.Sobel(luma, cv2.CV_32F, 0, 1)[grid])
-        texture = np.minimum(slope[seen] / 64, 1) + 1e-3
+        slope = np.abs(cv2.Sobel(luma, cv2.CV_16S, 1, 0)[grid]) + np.abs(cv2.Sobel(luma, cv2.CV_16S, 0, 1)[grid])
+        texture = np.minimum(slope[seen] / np.float32(64), 1) + np.float32(1e-3)
         coefficients = np.zeros((3, 2), np.float32)
         coefficients[0] = np.median(target, axis=0)
         for _ in range(_FIT_ROUNDS):
