@@ -113,8 +113,16 @@ def fill_segment(
         yield from _Filler(task, core_count()).filled(task.segment, report)
         return
     reports = [EraseReport() for _ in parts]
-    with _fillers(task, count) as idle, closing(_patches(idle, parts, reports, _waiting_frames(task))) as patches:
-        for frame in _frames(task):
+    threads = max(1, core_count() // count)
+    here = _Filler(task, threads)
+    others = [_Remote(task, threads) for _ in range(count - 1)]
+    # The other processes end before the threads that wait for them: none of those would end sooner.
+    with (
+        closing(_patches([here, *others], parts, reports, _waiting_frames(task))) as patches,
+        _ended_at_last(others),
+        closing(_frames(task)) as frames,
+    ):
+        for frame in frames:
             report.frames += task.segment.start_frame <= frame.index < task.segment.end_frame
             if task.is_covered(frame.index):
                 index, of_frame = next(patches)
@@ -159,9 +167,12 @@ class _Fills(Protocol):
 
 
 def _patches(
-    idle: SimpleQueue[_Fills], parts: Sequence[Segment], reports: Sequence[EraseReport], depth: int
+    fillers: Sequence[_Fills], parts: Sequence[Segment], reports: Sequence[EraseReport], depth: int
 ) -> Generator[Patched]:
     """Yield the patches of all parts in order; whoever is idle takes the next part."""
+    idle: SimpleQueue[_Fills] = SimpleQueue()
+    for filler in fillers:
+        idle.put(filler)
 
     def of_part(part: Segment, report: EraseReport) -> Iterator[Patched]:
         filler = idle.get()
@@ -171,23 +182,16 @@ def _patches(
             idle.put(filler)
 
     streams = [partial(of_part, part, report) for part, report in zip(parts, reports, strict=True)]
-    return run_streams_abreast(streams, idle.qsize(), depth)
+    return run_streams_abreast(streams, len(fillers), depth)
 
 
 @contextmanager
-def _fillers(task: FillTask, count: int) -> Iterator[SimpleQueue[_Fills]]:
-    """Start what fills, ``count`` at a time: this process is one of them, and so has to begin with nothing."""
-    threads = max(1, core_count() // count)
-    others = [_Remote(task, threads) for _ in range(count - 1)]
-    idle: SimpleQueue[_Fills] = SimpleQueue()
+def _ended_at_last(others: Sequence[_Remote]) -> Iterator[None]:
     try:
-        idle.put(_Filler(task, threads))
-        for other in others:
-            idle.put(other)
-        yield idle
+        yield
     finally:
         for other in others:
-            other.close()
+            other.end()
 
 
 class _Filler:
@@ -306,12 +310,10 @@ class _Remote:
             raise said
         report.add_part(said)
 
-    def close(self) -> None:
-        """End the process, whatever it does."""
-        self._connection.close()
-        self._process.terminate()
+    def end(self) -> None:
+        """End the process, whatever it does; who waits for it gets an error."""
+        self._process.kill()
         self._process.join(_END_SECONDS)
-        self._process.close()
 
 
 def _serve(connection: Connection, task: FillTask, threads: int) -> None:

@@ -162,6 +162,16 @@ def test_a_worker_of_which_a_process_was_killed_ends_as_if_it_was_killed(path, t
     assert not (tmp_path / "out.mp4").exists()
 
 
+def test_who_stops_early_does_not_wait_for_what_another_process_is_at(path, detection, monkeypatch) -> None:
+    # Nothing comes of the other process: it is stopped.
+    frames = fill_segment(task_of(path, detection), EraseReport(), 2)
+    next(frames)
+    (child,) = multiprocessing.active_children()
+    os.kill(child.pid, signal.SIGSTOP)
+    frames.close()
+    assert not multiprocessing.active_children()
+
+
 def test_who_stops_early_leaves_no_process(path, detection) -> None:
     frames = fill_segment(task_of(path, detection), EraseReport(), 3)
     next(frames)
