@@ -70,7 +70,7 @@ def find_renewals(
     """
     often = max(2 * LEND_FRAMES, round(often_seconds * frames_per_second))
     latest = max(_LEAST_WARM_UPS * WARM_UP_FRAMES, round(latest_seconds * frames_per_second))
-    busy = _merged(lives)
+    busy = merged(lives)
     return tuple(renewal for shot in shots for renewal in _in_shot(shot, busy, often, latest))
 
 
@@ -96,14 +96,15 @@ def _first_clear(frame: int, busy: Sequence[tuple[int, int]]) -> int:
     return frame
 
 
-def _merged(lives: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    merged: list[tuple[int, int]] = []
-    for start, end in sorted(lives):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+def merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return spans (start, exclusive end) in order and apart: those that touch or overlap are one."""
+    apart: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if apart and start <= apart[-1][1]:
+            apart[-1] = (apart[-1][0], max(apart[-1][1], end))
         else:
-            merged.append((start, end))
-    return merged
+            apart.append((start, end))
+    return apart
 
 
 def spans_of(shots: Iterable[Shot], renewals: Iterable[Renewal | RenewalFrame]) -> tuple[Span, ...]:

@@ -71,8 +71,7 @@ class EraseReport:
         self._add_fills(crew.fills)
 
     def add_part(self, part: EraseReport) -> None:
-        """Take in what was done in a part of the piece."""
-        self.frames += part.frames
+        """Take in what was done in a part of the piece; its frames are counted where all of the piece pass."""
         self.frames_changed += part.frames_changed
         self.pixels_masked += part.pixels_masked
         self.pixels_from_frames += part.pixels_from_frames

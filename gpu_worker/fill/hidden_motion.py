@@ -69,12 +69,11 @@ def follow_what_is_seen(
     """
     replaced = _grown(unseen, _MARGIN // step)
     crop = _around(replaced, _FAR_SIDE // 2 // step)
-    least = _Fit(*frames, crop, step).error(flow[crop])
+    fit, chosen, rival = _Fit(*frames, crop, step), flow[crop], dominant[crop]
     doubtful = np.zeros_like(replaced)
-    doubtful[crop] = replaced[crop] & (least > _NOISE_LEVELS)
+    doubtful[crop] = replaced[crop] & (fit.error(chosen) > _NOISE_LEVELS)
     if doubtful.any():
         _hand_on(flow, doubtful, frames, step)
-    fit, chosen, rival = _Fit(*frames, crop, step), flow[crop], dominant[crop]
     preferred = replaced[crop] & (fit.error(rival) <= fit.error(chosen) * DOMINANT_FACTOR + DOMINANT_OFFSET)
     np.copyto(chosen, rival, where=preferred[..., None])
     return replaced

@@ -13,13 +13,12 @@ from gpu_worker.fill.eraser import EraseReport, plan_windows
 from gpu_worker.fill.learned import learned_fill_of
 from gpu_worker.fill.overlays import Overlay, SubjectKind, overlays_of
 from gpu_worker.stages.encoding import Picture, counted, encode_piece, picture_format
-from gpu_worker.stages.filling import FillTask, fill_segment
+from gpu_worker.stages.filling import FillTask, fill_segment, mask_growth
 from gpu_worker.stages.job import EraseRecord, PatchFile, Progress, StageJob
 from gpu_worker.stages.report import fill_records
 from gpu_worker.video.encoders import RateTarget
 from gpu_worker.video.fields import context_frames
 from gpu_worker.video.frame import Frame, Patch
-from gpu_worker.video.halo import codec_halo
 from gpu_worker.video.patches import PatchWriter, apply_patches
 from gpu_worker.video.remux import can_pass_through
 from gpu_worker.video.source import VideoFacts, probe_video
@@ -75,7 +74,7 @@ def _erased(
     report = EraseReport()
     with closing(fill_segment(task, report)) as changed:
         if job.order.upscale is not None:
-            boxes = plan_windows(overlays, facts.width, facts.height, codec_halo(min(facts.width, facts.height)))
+            boxes = plan_windows(overlays, facts.width, facts.height, mask_growth(facts))
             record = _write_patches(job, segment, changed, (facts, boxes), progress)
         else:
             record = _write_piece(job, segment, changed, (facts, detection), progress)

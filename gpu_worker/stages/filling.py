@@ -25,11 +25,12 @@ import cv2
 from domain.detection import Box, Detection
 from domain.job import EraseSettings, Quality
 from domain.planning import parts_of
+from domain.renewals import merged
 from domain.work_order import Segment
 from gpu_worker.captions.detector import TextDetector
 from gpu_worker.captions.finder import DETECTION_MODEL
 from gpu_worker.fill.eraser import EraseReport, Piece, erase, plan_windows
-from gpu_worker.fill.learned import LearnedFill, open_learned_fill
+from gpu_worker.fill.learned import open_learned_fill
 from gpu_worker.fill.overlays import Overlay, SubjectKind
 from gpu_worker.fill.second_look import SecondLook
 from gpu_worker.fill.windows import CHROMA_BLEED, context_pixels
@@ -201,7 +202,7 @@ class _Filler:
         self._task = task
         self._threads = threads
         self._rows = _rows_looked_at(task)
-        self._learned = _open_learned_fill(task, threads)
+        self._learned = open_learned_fill(task.fill_model, task.device, threads) if task.fill_model else None
         self._second_look = open_second_look(task.settings, task.facts, task.device, threads)
 
     def filled(
@@ -231,30 +232,23 @@ class _Filler:
             for frame, patches in filled:
                 if self._task.is_covered(frame.index):
                     yield frame.index, patches
-        # Frames are counted where all of them pass.
-        report.frames = 0
 
 
 def _rows_looked_at(task: FillTask) -> tuple[range, ...]:
     """Return the rows of a frame that the fill and the second look may look at, in order and apart."""
     width, height = task.facts.width, task.facts.height
-    growth = codec_halo(min(width, height)) + 2 * CHROMA_BLEED
+    growth = mask_growth(task.facts) + 2 * CHROMA_BLEED
     spans = []
     for overlay in task.overlays:
         # The judge looks less than a line's height around what it judges.
         reach = growth + max(context_pixels(width, height), min(overlay.box.width, overlay.box.height))
         spans.append((max(0, overlay.box.y0 - reach) // 2 * 2, min(height, overlay.box.y1 + reach)))
-    rows: list[range] = []
-    for start, stop in sorted(set(spans)):
-        if rows and start <= rows[-1].stop:
-            rows[-1] = range(rows[-1].start, max(rows[-1].stop, stop))
-        else:
-            rows.append(range(start, stop))
-    return tuple(rows)
+    return tuple(range(*span) for span in merged(spans))
 
 
-def _open_learned_fill(task: FillTask, threads: int) -> LearnedFill | None:
-    return open_learned_fill(task.fill_model, task.device, threads) if task.fill_model else None
+def mask_growth(facts: VideoFacts) -> int:
+    """Return by how many pixels a mask may grow on each side once its result was looked at."""
+    return codec_halo(min(facts.width, facts.height))
 
 
 def open_second_look(
@@ -264,7 +258,7 @@ def open_second_look(
 
     The detector is opened for the first caption; a ``ModelError`` may come of it.
     """
-    growth = codec_halo(min(facts.width, facts.height))
+    growth = mask_growth(facts)
     wanted = {SubjectKind.CAPTION: settings.captions, SubjectKind.ICON: settings.icons}
     # What is not to be touched at some moment of the video is not grown into at any.
     kept = tuple(box for asked in wanted.values() if asked is not None for box in kept_boxes(asked.keep, facts))

@@ -12,6 +12,7 @@ import numpy as np
 from domain.detection import Box, CaptionEvent, Shot
 from domain.errors import InvalidRequestError
 from domain.regions import Region
+from domain.renewals import merged
 from gpu_worker.fill.windows import CHROMA_BLEED
 from gpu_worker.video.masks import decode_mask, encode_mask
 from gpu_worker.video.rect import Rect
@@ -36,14 +37,11 @@ def active_frames(region: Region, seconds: Sequence[float]) -> list[range]:
     """Return the frames for which a region counts, in order and apart; ``seconds`` rise and say when each is shown."""
     if not region.time_ranges:
         return [range(len(seconds))]
-    spans: list[range] = []
-    for given in sorted(region.time_ranges, key=lambda given: given.start_seconds):
-        span = range(bisect_left(seconds, given.start_seconds), bisect_left(seconds, given.end_seconds))
-        if spans and span.start <= spans[-1].stop:
-            spans[-1] = range(spans[-1].start, max(spans[-1].stop, span.stop))
-        elif span:
-            spans.append(span)
-    return spans
+    spans = [
+        (bisect_left(seconds, given.start_seconds), bisect_left(seconds, given.end_seconds))
+        for given in region.time_ranges
+    ]
+    return [range(*span) for span in merged((start, end) for start, end in spans if start < end)]
 
 
 def whole_regions(
